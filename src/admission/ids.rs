@@ -1,0 +1,88 @@
+//! The customers that admission has met: id to ordinal, exact.
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Ids up to this long stand in the table itself: most look-ups then miss the cache once less.
+const INLINE_BYTES: usize = 19;
+/// Longer ids start at multiples of this in the arena, so that a `u32` reaches 16 GiB of them.
+const ALIGN: usize = 4;
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    ordinal: u32,
+    length: u8,
+    /// The id; of a longer one the first four bytes are where it stands in the arena, in units of
+    /// [`ALIGN`].
+    bytes: [u8; INLINE_BYTES],
+}
+
+/// A map from customer id to ordinal: 24 bytes a customer and the table's slack.
+#[derive(Debug, Default)]
+pub(crate) struct CustomerIds {
+    table: HashTable<Entry>,
+    arena: Vec<u8>,
+}
+
+impl CustomerIds {
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<u32> {
+        let is_it = |entry: &Entry| read(&self.arena, entry) == id.as_bytes();
+        self.table.find(xxh3_64(id.as_bytes()), is_it).map(|entry| entry.ordinal)
+    }
+
+    /// Enters an id that is not in it yet. An arena that is full takes no more: the ids it leaves
+    /// out are found in the log again, more slowly.
+    pub(crate) fn insert(&mut self, id: &str, ordinal: u32) {
+        let Ok(length) = u8::try_from(id.len()) else { return };
+        let mut bytes = [0; INLINE_BYTES];
+        match bytes.get_mut(..id.len()) {
+            Some(place) => place.copy_from_slice(id.as_bytes()),
+            None => {
+                let Ok(start) = u32::try_from(self.arena.len() / ALIGN) else { return };
+                let [a, b, c, d, ..] = &mut bytes;
+                [*a, *b, *c, *d] = start.to_le_bytes();
+                self.arena.extend_from_slice(id.as_bytes());
+                self.arena.resize(self.arena.len().next_multiple_of(ALIGN), 0);
+            }
+        }
+        let (arena, entry) = (&self.arena, Entry { ordinal, length, bytes });
+        let hash = xxh3_64(id.as_bytes());
+        self.table.insert_unique(hash, entry, |entry| xxh3_64(read(arena, entry)));
+    }
+}
+
+fn read<'a>(arena: &'a [u8], entry: &'a Entry) -> &'a [u8] {
+    let length = usize::from(entry.length);
+    if let Some(id) = entry.bytes.get(..length) {
+        return id;
+    }
+    let [a, b, c, d, ..] = entry.bytes;
+    let start = u32::from_le_bytes([a, b, c, d]) as usize * ALIGN;
+    arena.get(start..start + length).unwrap_or(&[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_gets_its_own_ordinal_back() {
+        let name = |n: u32| -> String {
+            let long = format!("{n}-{}", "x".repeat(usize::try_from(n % 255).unwrap()));
+            long.chars().take(255).collect()
+        };
+        let mut ids = CustomerIds::default();
+        for n in 0..5_000 {
+            assert_eq!(ids.get(&name(n)), None);
+            ids.insert(&name(n), n);
+        }
+        for n in 0..5_000 {
+            assert_eq!(ids.get(&name(n)), Some(n), "{}", name(n));
+        }
+        assert_eq!((ids.get("nobody"), ids.len()), (None, 5_000));
+    }
+}

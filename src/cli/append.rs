@@ -1,0 +1,231 @@
+//! `append`: events in, a receipt out. Also how `top` reads files that are in no log.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use serde::Serialize;
+
+use super::args::{AppendArgs, Format, Shared, SyncArg};
+use super::failure::{Ending, Failure};
+use super::interrupt::Interrupt;
+use super::out::{Out, say};
+use super::progress::Progress;
+use super::rejects::Rejects;
+use super::sources::{Place, Sources, failed};
+use super::table::{Grid, count};
+use super::{input, options};
+use crate::{
+    Call, CallOptions, Error, Flow, HoldMax, Incoming, Origin, ReadError, Receipt, Store, Sync,
+    read_events,
+};
+
+/// What became of the events that a command was fed.
+pub(crate) struct Fed {
+    pub(crate) receipt: Receipt,
+    /// A signal came before they ended.
+    pub(crate) interrupted: bool,
+}
+
+impl Fed {
+    pub(crate) fn ending(&self) -> Ending {
+        if self.interrupted {
+            Ending::Interrupted
+        } else if self.receipt.rejected() > 0 {
+            Ending::Rejected
+        } else {
+            Ending::Done
+        }
+    }
+}
+
+/// Events on their way from files to a store.
+pub(crate) struct Feed {
+    sources: Sources,
+    rejects: Rejects,
+    interrupt: Interrupt,
+}
+
+impl Feed {
+    /// Looks at all files before anything is done.
+    pub(crate) fn new(files: &[PathBuf], rejects: Option<&Path>) -> Result<Feed, Failure> {
+        // Once for the names, before a file for rejects is made; once for that file.
+        Sources::new(files, None)?;
+        let rejects = Rejects::new(rejects)?;
+        let sources = Sources::new(files, rejects.file())?;
+        Ok(Feed { sources, rejects, interrupt: Interrupt::watch()? })
+    }
+
+    /// Reads everything as one call. Rejected events are reported even if the call fails.
+    pub(crate) fn run(
+        &mut self,
+        store: &mut Store,
+        (strict, hold_max): (bool, Option<HoldMax>),
+        mut on_synced: impl FnMut(u64),
+    ) -> Result<Fed, Failure> {
+        let Feed { sources, rejects, interrupt } = self;
+        let names: Vec<String> = sources.places.iter().map(Place::name).collect();
+        let mut on_reject = |rejected: &crate::Rejected<'_>| {
+            let source = usize::try_from(rejected.origin.source).unwrap_or(usize::MAX);
+            rejects.take(names.get(source).map_or("", |name| name), rejected)
+        };
+        let mut synced = |end| {
+            on_synced(end);
+            Ok(())
+        };
+        let options = CallOptions {
+            strict,
+            hold_max,
+            on_reject: Some(&mut on_reject),
+            on_synced: Some(&mut synced),
+        };
+        let fed = read_all(sources, interrupt, store, options);
+        let kept = rejects.finish(strict);
+        let fed = fed?;
+        kept?;
+        Ok(fed)
+    }
+}
+
+fn read_all<'a>(
+    sources: &Sources,
+    interrupt: &Interrupt,
+    store: &'a mut Store,
+    options: CallOptions<'a>,
+) -> Result<Fed, Failure> {
+    let rules = store.rules().clone();
+    let mut progress = Progress::new(sources.total_bytes);
+    let mut call = store.call(options)?;
+    let mut events = 0;
+    for (source, place) in (0..).zip(&sources.places) {
+        let mut each = |incoming: Incoming<'_>| {
+            take(&mut call, source, &incoming)?;
+            events += 1;
+            progress.at(sources.read_bytes.load(Ordering::Relaxed), events);
+            Ok(if interrupt.came() { Flow::Stop } else { Flow::Continue })
+        };
+        let mut reader = input::decoded(sources.open(place, interrupt)?)
+            .map_err(|error| failed(place, error))?;
+        match read_events(&mut *reader, &rules, &mut each) {
+            Ok(Flow::Continue) => {}
+            Ok(Flow::Stop) => break,
+            Err(ReadError::Receiver(error)) => return Err(error.into()),
+            Err(ReadError::Source(_)) if interrupt.came() => break,
+            Err(ReadError::Source(error)) => return Err(failed(place, error)),
+        }
+    }
+    progress.finish();
+    let interrupted = interrupt.came();
+    let receipt = if interrupted { call.interrupt()? } else { call.finish()? };
+    Ok(Fed { receipt, interrupted })
+}
+
+fn take(call: &mut Call<'_>, source: u32, incoming: &Incoming<'_>) -> Result<(), Error> {
+    let at = Origin { source, line: incoming.line };
+    match &incoming.event {
+        Ok(event) => call.push(event, incoming.text, at),
+        Err(rejection) => call.reject(rejection, incoming.text, at),
+    }
+}
+
+#[derive(Serialize)]
+struct ReceiptJson {
+    accepted: u64,
+    duplicates: u64,
+    rejected: u64,
+    reasons: BTreeMap<String, u64>,
+    end: u64,
+    synced: bool,
+}
+
+#[derive(Serialize)]
+struct AckJson {
+    synced_end: u64,
+}
+
+/// Runs the command.
+pub(crate) fn run(shared: &Shared, args: &AppendArgs, out: &mut Out) -> Result<Ending, Failure> {
+    if args.ack && out.format() == Format::Csv {
+        let reason = "--ack prints lines as it goes, which CSV has no room for: use json";
+        return Err(Failure::Usage(reason.to_owned()));
+    }
+    let mut feed = Feed::new(&args.files, args.rejects.as_deref())?;
+    let mut options = options(shared, &args.new);
+    options.sync = match args.sync {
+        SyncArg::Call => Sync::Call,
+        SyncArg::Batch => Sync::Batch,
+        SyncArg::None => Sync::None,
+    };
+    let mut store = Store::open(&shared.log, options)?;
+    let mut printed = Ok(());
+    let mut on_synced = |synced_end| {
+        // Who appends goes on even if nobody listens any more.
+        if args.ack && printed.is_ok() {
+            printed = acknowledge(synced_end, out);
+        }
+    };
+    let fed = feed.run(&mut store, (args.strict, args.hold_max), &mut on_synced)?;
+    store.close()?;
+    if fed.interrupted {
+        say::note("interrupted: what was accepted is in the log; the call can be repeated");
+    }
+    match printed.and_then(|()| print(&fed.receipt, out)).and_then(|()| out.done()) {
+        // The events are in the log whether or not somebody reads the receipt.
+        Ok(()) | Err(Failure::Closed) => Ok(fed.ending()),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn acknowledge(synced_end: u64, out: &mut Out) -> Result<(), Failure> {
+    match out.format() {
+        Format::Json => out.json(&AckJson { synced_end })?,
+        Format::Table | Format::Csv => out.text(&format!("synced {}\n", count(synced_end)))?,
+    }
+    out.done()
+}
+
+fn print(receipt: &Receipt, out: &mut Out) -> Result<(), Failure> {
+    let reasons = receipt.reasons.iter().map(|(reason, count)| (reason.to_string(), *count));
+    match out.format() {
+        Format::Json => out.json(&ReceiptJson {
+            accepted: receipt.accepted,
+            duplicates: receipt.duplicates,
+            rejected: receipt.rejected(),
+            reasons: reasons.collect(),
+            end: receipt.end,
+            synced: receipt.synced,
+        }),
+        Format::Csv => {
+            let reasons: Vec<String> =
+                reasons.map(|(reason, count)| format!("{reason}={count}")).collect();
+            let header = ["accepted", "duplicates", "rejected", "reasons", "end", "synced"];
+            let values = [
+                receipt.accepted.to_string(),
+                receipt.duplicates.to_string(),
+                receipt.rejected().to_string(),
+                reasons.join(" "),
+                receipt.end.to_string(),
+                receipt.synced.to_string(),
+            ];
+            out.csv(&[
+                header.iter().map(|name| Some((*name).to_owned())).collect(),
+                values
+                    .into_iter()
+                    .map(|value| Some(value).filter(|text| !text.is_empty()))
+                    .collect(),
+            ])
+        }
+        Format::Table => {
+            let mut grid = Grid::numbers();
+            grid.pair("accepted", count(receipt.accepted));
+            grid.pair("duplicates", count(receipt.duplicates));
+            grid.pair("rejected", count(receipt.rejected()));
+            for (reason, number) in reasons {
+                grid.pair(&format!("  {reason}"), count(number));
+            }
+            grid.pair("end", count(receipt.end));
+            grid.pair("synced", if receipt.synced { "yes" } else { "no" });
+            out.text(&grid.text())
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! How a command ends: its exit code, and what it says on standard error when it failed.
+
+use std::error::Error as _;
+use std::io;
+use std::process::ExitCode;
+
+use super::out::say;
+use crate::Error;
+
+/// How a command that was carried out ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// All is well.
+    Done,
+    /// What was asked was found not to be so: damage, an unknown id; it was said already.
+    Failed,
+    /// Done, but some events were rejected.
+    Rejected,
+    /// A signal came; the batch at hand was finished.
+    Interrupted,
+}
+
+/// Why a command was not carried out.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The library says so.
+    Log(Error),
+    /// The arguments make no sense together.
+    Usage(String),
+    /// Something else failed, told in one sentence.
+    Other(String),
+    /// Standard output cannot be written.
+    Output(io::Error),
+    /// Nobody reads standard output any more, which is no failure.
+    Closed,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Log(error)
+    }
+}
+
+impl Failure {
+    /// Standard output could not be written.
+    pub(crate) fn output(error: io::Error) -> Failure {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Failure::Closed
+        } else {
+            Failure::Output(error)
+        }
+    }
+}
+
+/// Says what went wrong, if anything, and gives the exit code.
+pub(crate) fn exit(result: Result<Ending, Failure>) -> ExitCode {
+    match result {
+        Ok(Ending::Done) | Err(Failure::Closed) => ExitCode::SUCCESS,
+        Ok(Ending::Failed) => ExitCode::from(1),
+        Ok(Ending::Rejected) => ExitCode::from(3),
+        Ok(Ending::Interrupted) => ExitCode::from(130),
+        Err(Failure::Usage(text)) => {
+            say::error(&text);
+            say::line("\nFor more information, try '--help'.");
+            ExitCode::from(2)
+        }
+        Err(Failure::Other(text)) => {
+            say::error(&text);
+            ExitCode::from(1)
+        }
+        Err(Failure::Output(error)) => {
+            say::error(&format!("cannot write standard output: {error}"));
+            ExitCode::from(1)
+        }
+        Err(Failure::Log(error)) => {
+            let mut text = error.to_string();
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                text.push_str(": ");
+                text.push_str(&error.to_string());
+                cause = error.source();
+            }
+            say::error(&text);
+            if let Some(advice) = advice(&error) {
+                say::help(advice);
+            }
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// What to do about it.
+fn advice(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::Locked { .. } => Some("wait for the other process, or stop it"),
+        Error::Format { .. } => Some("use the version of ltvlog that wrote it, or a newer one"),
+        Error::Corrupt { .. } => {
+            Some("nothing was changed; `ltvlog verify` lists all damage and the events it touches")
+        }
+        Error::Rejected { .. } => {
+            Some("mend or leave out these events; without `--strict` all others are accepted")
+        }
+        Error::Poisoned { .. } => {
+            Some("look after the disk, then repeat the call: what it wrote already is a duplicate")
+        }
+        Error::Missing { .. } => {
+            Some("`ltvlog append FILE` begins one; `--log DIR` or LTVLOG_DIR names another")
+        }
+        Error::Io { source, .. } => io_advice(source.kind()),
+        Error::Options { .. } => None,
+    }
+}
+
+fn io_advice(kind: io::ErrorKind) -> Option<&'static str> {
+    let is_full = matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    is_full.then_some("make room on the disk, then repeat the call; reading needs no room")
+}

@@ -1,0 +1,173 @@
+//! `info`: what a log consists of, without reading its events.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::args::{Format, Shared};
+use super::failure::{Ending, Failure};
+use super::out::Out;
+use super::table::{Column, Grid, count};
+use super::time::{FrameJson, frame_text, instant};
+use crate::{Info, SegmentInfo};
+
+#[derive(Serialize)]
+struct InfoJson {
+    log_id: String,
+    currency: String,
+    time_range: RangeJson,
+    end: u64,
+    synced_end: u64,
+    customers: u64,
+    frame: Option<FrameJson>,
+    appended_at: Option<String>,
+    checkpoint_end: Option<u64>,
+    writer: bool,
+    torn_bytes: u64,
+    bytes: BytesJson,
+    segments: Vec<SegmentJson>,
+}
+
+/// Half-open.
+#[derive(Serialize)]
+struct RangeJson {
+    from: String,
+    to: String,
+}
+
+#[derive(Serialize)]
+struct BytesJson {
+    segments: u64,
+    keys: u64,
+    checkpoints: u64,
+}
+
+#[derive(Serialize)]
+struct SegmentJson {
+    file: String,
+    first: u64,
+    end: u64,
+    batches: u64,
+    bytes: u64,
+    sealed: bool,
+    generation: u32,
+}
+
+/// Runs the command.
+pub(crate) fn run(shared: &Shared, out: &mut Out) -> Result<Ending, Failure> {
+    let info = super::existing_as_is(shared)?.info()?;
+    match out.format() {
+        Format::Json => out.json(&json(&info, &shared.log))?,
+        Format::Csv => out.csv(&csv(&info, &shared.log))?,
+        Format::Table => out.text(&table(&info, &shared.log))?,
+    }
+    Ok(Ending::Done)
+}
+
+fn json(info: &Info, log: &Path) -> InfoJson {
+    let [segments, keys, checkpoints] = info.bytes;
+    InfoJson {
+        log_id: format!("{:016x}", info.log_id),
+        currency: currency(info),
+        time_range: RangeJson {
+            from: instant(info.rules.time_range_us.start),
+            to: instant(info.rules.time_range_us.end),
+        },
+        end: info.end,
+        synced_end: info.synced_end,
+        customers: info.customers,
+        frame: info.span.as_ref().map(FrameJson::from),
+        appended_at: info.appended_at_us.map(instant),
+        checkpoint_end: info.checkpoint_end,
+        writer: info.writer,
+        torn_bytes: info.torn_bytes,
+        bytes: BytesJson { segments, keys, checkpoints },
+        segments: info
+            .segments
+            .iter()
+            .map(|segment| SegmentJson {
+                file: file(segment, log),
+                first: segment.first,
+                end: segment.end,
+                batches: segment.batches,
+                bytes: segment.bytes,
+                sealed: segment.sealed,
+                generation: segment.generation,
+            })
+            .collect(),
+    }
+}
+
+/// A row for each segment.
+fn csv(info: &Info, log: &Path) -> Vec<Vec<Option<String>>> {
+    let header = ["file", "first", "end", "batches", "bytes", "sealed", "generation"];
+    let header = header.iter().map(|name| Some((*name).to_owned())).collect();
+    let rows = info.segments.iter().map(|segment| {
+        vec![
+            Some(file(segment, log)),
+            Some(segment.first.to_string()),
+            Some(segment.end.to_string()),
+            Some(segment.batches.to_string()),
+            Some(segment.bytes.to_string()),
+            Some(segment.sealed.to_string()),
+            Some(segment.generation.to_string()),
+        ]
+    });
+    std::iter::once(header).chain(rows).collect()
+}
+
+fn table(info: &Info, log: &Path) -> String {
+    let [segments, keys, checkpoints] = info.bytes;
+    let range = &info.rules.time_range_us;
+    let mut facts = Grid::pairs();
+    facts.pair("log_id", format!("{:016x}", info.log_id));
+    facts.pair("currency", currency(info));
+    facts.pair("time_range", format!("{} to {}", instant(range.start), instant(range.end)));
+    facts.pair("end", count(info.end));
+    facts.pair("synced_end", count(info.synced_end));
+    facts.pair("customers", count(info.customers));
+    facts.pair("frame", frame_text(info.span.as_ref()));
+    facts.pair("appended_at", info.appended_at_us.map_or_else(|| "-".to_owned(), instant));
+    facts.pair("checkpoint_end", info.checkpoint_end.map_or_else(|| "-".to_owned(), count));
+    facts.pair("writer", if info.writer { "another process" } else { "none" });
+    facts.pair("torn_bytes", count(info.torn_bytes));
+    facts.pair(
+        "bytes",
+        format!(
+            "{} in segments, {} in keys, {} in checkpoints",
+            count(segments),
+            count(keys),
+            count(checkpoints)
+        ),
+    );
+    let mut list = Grid::new(&[
+        Column("file", false),
+        Column("first", true),
+        Column("end", true),
+        Column("batches", true),
+        Column("bytes", true),
+        Column("sealed", false),
+        Column("generation", true),
+    ]);
+    for segment in &info.segments {
+        list.row(vec![
+            file(segment, log),
+            count(segment.first),
+            count(segment.end),
+            count(segment.batches),
+            count(segment.bytes),
+            if segment.sealed { "yes" } else { "no" }.to_owned(),
+            count(segment.generation),
+        ]);
+    }
+    format!("{}\n{}", facts.text(), list.text())
+}
+
+fn currency(info: &Info) -> String {
+    String::from_utf8_lossy(&info.rules.currency).into_owned()
+}
+
+/// Within the log's directory.
+fn file(segment: &SegmentInfo, log: &Path) -> String {
+    segment.path.strip_prefix(log).unwrap_or(&segment.path).display().to_string()
+}

@@ -1,0 +1,91 @@
+//! The command line: the edge where people are. It uses the library's public API alone.
+//!
+//! Results go to standard output, everything else to standard error. Each command is a file here;
+//! what it may be told is in `args`, how it ends in `failure`.
+
+mod append;
+mod args;
+mod csv;
+mod customers;
+mod dump;
+mod failure;
+mod generate;
+mod hold;
+mod info;
+mod input;
+mod interrupt;
+mod json;
+mod out;
+mod pages;
+mod progress;
+mod records;
+mod rejects;
+mod replay;
+mod sources;
+mod stats;
+mod table;
+mod time;
+mod top;
+mod verify;
+mod zstd;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::{Cli, Command, NewLogArgs, Shared};
+use self::failure::{Ending, Failure};
+use self::out::Out;
+use crate::{Error, Options, Store};
+
+/// Runs the program on the process's own arguments.
+pub fn main() -> ExitCode {
+    // Wrong usage ends here with 2, and the text of `--help` with 0.
+    let cli = Cli::parse();
+    let mut out = Out::new(cli.shared.format);
+    failure::exit(run(&cli, &mut out))
+}
+
+fn run(cli: &Cli, out: &mut Out) -> Result<Ending, Failure> {
+    let shared = &cli.shared;
+    let ending = match &cli.command {
+        Command::Append(args) => append::run(shared, args, out),
+        Command::Top(args) => top::run(shared, args, out),
+        Command::Stats(args) => stats::run(shared, args, out),
+        Command::Replay => replay::run(shared, out),
+        Command::Tail(args) => records::tail(shared, args, out),
+        Command::Verify => verify::run(shared, out),
+        Command::Info => info::run(shared, out),
+        Command::Dump(args) => dump::run(shared, args, out),
+        Command::Export => records::export(shared, out),
+        Command::Generate(args) => generate::run(args, out),
+        Command::Completions(args) => pages::completions(args, out),
+        Command::Man(args) => pages::man(args, out),
+    }?;
+    match out.done() {
+        // What was done is done whether or not somebody reads on.
+        Ok(()) | Err(Failure::Closed) => Ok(ending),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// How the log is opened, and what it is given if it is new.
+fn options(shared: &Shared, new: &NewLogArgs) -> Options {
+    Options {
+        currency: new.currency,
+        time_range_us: new.time_range.map(|(from_us, to_us)| from_us..to_us),
+        allow_remote: shared.allow_remote,
+        ..Options::default()
+    }
+}
+
+/// The log, which must be there and agree with what was asked for.
+fn existing(shared: &Shared, new: &NewLogArgs) -> Result<Store, Failure> {
+    let store = Store::open(&shared.log, options(shared, new))?;
+    if store.exists() { Ok(store) } else { Err(Error::Missing { path: shared.log.clone() }.into()) }
+}
+
+/// The log, which must be there.
+fn existing_as_is(shared: &Shared) -> Result<Store, Failure> {
+    existing(shared, &NewLogArgs { currency: None, time_range: None })
+}

@@ -1,0 +1,130 @@
+//! Where rejected events go: a file of JSON lines that `append` reads back, or standard error.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::out::say;
+use super::table::{count, shown};
+use crate::{Error, Rejected, write_reject};
+
+/// How many are shown on standard error where no file takes them.
+const SHOWN_MAX: usize = 10;
+/// How much of a shown event's text is shown, in characters.
+const SHOWN_LETTERS: usize = 120;
+
+/// Rejected events of one call.
+pub(crate) struct Rejects {
+    file: Option<(PathBuf, BufWriter<File>)>,
+    shown: Vec<String>,
+    count: u64,
+    /// Memory for the line at hand.
+    line: String,
+}
+
+impl Rejects {
+    /// Opens the file, before anything is appended. What is in it stays: rejected events of an
+    /// earlier call are nowhere else.
+    pub(crate) fn new(path: Option<&Path>) -> Result<Rejects, Error> {
+        let open = |path: &Path| {
+            let mut options = OpenOptions::new();
+            let file = options.append(true).create(true).mode(0o600).open(path);
+            let file = file.map_err(|source| Error::Io {
+                action: "open",
+                path: path.to_path_buf(),
+                source,
+            })?;
+            Ok((path.to_path_buf(), BufWriter::new(file)))
+        };
+        let file = path.map(open).transpose()?;
+        Ok(Rejects { file, shown: Vec::new(), count: 0, line: String::new() })
+    }
+
+    /// The open file, to be compared with those that are read.
+    pub(crate) fn file(&self) -> Option<&File> {
+        self.file.as_ref().map(|(_, file)| file.get_ref())
+    }
+
+    /// Takes one that came from the source of this name.
+    pub(crate) fn take(&mut self, source: &str, rejected: &Rejected<'_>) -> Result<(), Error> {
+        self.count += 1;
+        match &mut self.file {
+            Some((path, file)) => {
+                self.line.clear();
+                let Rejected { origin, rejection, text } = rejected;
+                write_reject(source, origin.line, rejection, text, &mut self.line);
+                file.write_all(self.line.as_bytes()).map_err(|source| Error::Io {
+                    action: "write",
+                    path: path.clone(),
+                    source,
+                })
+            }
+            None => {
+                if self.shown.len() < SHOWN_MAX {
+                    self.shown.push(as_shown(source, rejected));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Hands the file to the disk, or tells what was rejected; `strict`, what would have been.
+    pub(crate) fn finish(&mut self, strict: bool) -> Result<(), Error> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        let verb = match (strict, self.count) {
+            (true, 1) => "event would be",
+            (true, _) => "events would be",
+            (false, 1) => "event was",
+            (false, _) => "events were",
+        };
+        let told = format!("{} {verb} rejected", count(self.count));
+        match &mut self.file {
+            Some((path, file)) => {
+                save(file).map_err(|source| Error::Io {
+                    action: "write",
+                    path: path.clone(),
+                    source,
+                })?;
+                say::note(&format!("{told} and added to {}", path.display()));
+            }
+            None => {
+                for line in &self.shown {
+                    say::line(line);
+                }
+                let kept = u64::try_from(self.shown.len()).unwrap_or(u64::MAX);
+                let more = match self.count.saturating_sub(kept) {
+                    0 => String::new(),
+                    more => format!(", {} of them not shown", count(more)),
+                };
+                say::note(&format!("{told}{more}; `--rejects FILE` keeps them"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn save(file: &mut BufWriter<File>) -> io::Result<()> {
+    file.flush()?;
+    // A pipe or a device has nothing to sync.
+    if file.get_ref().metadata()?.is_file() { file.get_ref().sync_data() } else { Ok(()) }
+}
+
+fn as_shown(source: &str, rejected: &Rejected<'_>) -> String {
+    let rejection = rejected.rejection;
+    let text = String::from_utf8_lossy(rejected.text);
+    let mut letters = text.chars();
+    let mut start: String = letters.by_ref().take(SHOWN_LETTERS).collect();
+    if letters.next().is_some() {
+        start.push('…');
+    }
+    format!(
+        "{source}:{}: {}: {}\n    {}",
+        rejected.origin.line,
+        rejection.reason,
+        shown(&rejection.detail),
+        shown(&start),
+    )
+}

@@ -1,0 +1,43 @@
+//! `stats`: what the log knows of the customers that are named.
+
+use super::args::{Format, Shared, StatsArgs};
+use super::customers::{CustomerJson, known_csv, known_table};
+use super::failure::{Ending, Failure};
+use super::out::{Out, say};
+use super::table::shown;
+use super::time::frame_text;
+use crate::Customer;
+
+/// Runs the command. Ids that the log does not know are named on standard error, and make it fail
+/// after the others were printed.
+pub(crate) fn run(shared: &Shared, args: &StatsArgs, out: &mut Out) -> Result<Ending, Failure> {
+    let store = super::existing_as_is(shared)?;
+    let (span, found) = store.stats(&args.ids, &args.question.question())?;
+    let customers: Vec<&Customer> = found.iter().flatten().collect();
+    match out.format() {
+        Format::Json => {
+            let list: Vec<_> = customers.iter().map(|one| CustomerJson::known(one)).collect();
+            out.json(&list)?;
+        }
+        Format::Csv => out.csv(&known_csv(&customers))?,
+        Format::Table => {
+            let currency = String::from_utf8_lossy(&store.rules().currency).into_owned();
+            for (place, customer) in customers.iter().enumerate() {
+                if place > 0 {
+                    out.text("\n")?;
+                }
+                out.text(&known_table(customer, &currency))?;
+            }
+            if !customers.is_empty() {
+                out.text(&format!("\n{}\n", frame_text(span.as_ref())))?;
+            }
+        }
+    }
+    out.done()?;
+    let mut ending = Ending::Done;
+    for (id, _) in args.ids.iter().zip(&found).filter(|(_, customer)| customer.is_none()) {
+        say::error(&format!("the log knows no customer {:?}", shown(id)));
+        ending = Ending::Failed;
+    }
+    Ok(ending)
+}

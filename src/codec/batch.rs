@@ -1,0 +1,185 @@
+//! Gathers admitted events and writes them as the body of a frame.
+//!
+//! Decides nothing about events, and not when a batch is full; it counts what helps to decide.
+
+use super::bytes::write_bytes;
+use super::column::{BODY_BYTES_MAX, Column, id};
+use super::ints::{Int, IntWriter};
+use super::lz4::Compressor;
+use super::marks::{Marks, write_mark};
+use super::rows::{Row, Rows};
+use super::{Placement, RowKind};
+use crate::event::Event;
+
+/// Below this many events a batch is written plain: there is little to save and much to wait for.
+const COMPRESSED_EVENTS_MIN: usize = 256;
+/// Columns that a replay reads become LZ4 blocks only where that at least halves them: to
+/// decompress them costs more than all else that is done to them.
+const REPLAYED_PART: usize = 2;
+/// Other columns of integers already where it saves a sixteenth.
+const OTHER_PART: usize = 16;
+/// Bytes that a row takes at most beside its texts, their lengths included.
+const ROW_BYTES_MAX: usize = 64;
+
+/// The events of the next batch. Reuse one for many batches: it keeps its memory.
+#[derive(Debug)]
+pub(crate) struct BatchBuilder {
+    rows: Rows,
+    /// Column 16 as it will stand.
+    marks: Vec<u8>,
+    writer: Writer,
+}
+
+impl BatchBuilder {
+    pub(crate) fn new() -> Self {
+        BatchBuilder {
+            rows: Rows::default(),
+            marks: Vec::new(),
+            writer: Writer {
+                ints: IntWriter::new(),
+                compressor: Compressor::new(),
+                hex: Vec::new(),
+            },
+        }
+    }
+
+    /// Adds an event as the next row.
+    pub(crate) fn push(&mut self, event: &Event<'_>, placement: &Placement) {
+        let rows = &mut self.rows;
+        rows.kinds.push(placement.row.value());
+        rows.customers.push(placement.customer);
+        rows.times_us.push(event.at_us);
+        match placement.row {
+            RowKind::CustomerNew | RowKind::CustomerUpdate | RowKind::Visit | RowKind::Image => {}
+            RowKind::OrderNew | RowKind::OrderUpdate | RowKind::OrderStale => {
+                rows.cents.push(event.amount_cents);
+            }
+        }
+        if placement.row == RowKind::OrderUpdate {
+            let before = placement.superseded.expect("an effective update supersedes something");
+            rows.superseded_customers.push(before.customer);
+            rows.superseded_cents.push(before.cents);
+            rows.superseded_times_us.push(before.at_us);
+        }
+        if matches!(placement.row, RowKind::OrderUpdate | RowKind::OrderStale) {
+            let order_seq = placement.order_seq.expect("an order update is about an order");
+            rows.order_seqs.push(order_seq);
+        }
+        if placement.row != RowKind::CustomerUpdate {
+            let length = u8::try_from(event.key.len()).expect("ids have at most 255 bytes");
+            rows.key_lengths.push(length);
+            rows.keys.push_str(&event.key);
+        }
+        let mut fields = 0;
+        for (bit, text) in event.texts.iter().enumerate() {
+            let Some(text) = text else { continue };
+            fields |= 1 << bit;
+            let length = u32::try_from(text.len()).expect("an event has at most 1 MiB of text");
+            rows.text_lengths.push(length);
+            rows.texts.push_str(text);
+        }
+        rows.fields.push(fields);
+        rows.close_row();
+    }
+
+    /// How many events there are.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is nothing to encode, not even a mark.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.marks.is_empty()
+    }
+
+    /// At most how long the body would be now.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = self.rows.keys.len() + self.rows.texts.len() + self.marks.len();
+        texts + self.rows.text_lengths.len() * 4 + (self.rows.len() + 8) * ROW_BYTES_MAX
+    }
+
+    /// Notes up to where `source` has been read with this batch, in place of an earlier mark of
+    /// the same source. `false`, and nothing noted, if one of the two is longer than 255 bytes.
+    #[must_use]
+    pub(crate) fn set_mark(&mut self, source: &[u8], position: &[u8]) -> bool {
+        let mut kept = Vec::with_capacity(self.marks.len());
+        for (other, at) in Marks::new(&self.marks).flatten() {
+            if other != source && !write_mark(other, at, &mut kept) {
+                return false;
+            }
+        }
+        if !write_mark(source, position, &mut kept) {
+            return false;
+        }
+        self.marks = kept;
+        true
+    }
+
+    /// A row that was pushed.
+    pub(crate) fn row(&self, index: usize) -> Option<Row<'_>> {
+        self.rows.get(index)
+    }
+
+    /// Forgets events and marks, but keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+        self.marks.clear();
+    }
+
+    /// Appends the body of a frame with these events to `out`. They stay until `clear`.
+    pub(crate) fn encode(&mut self, customers_before: u32, appended_at_us: i64, out: &mut Vec<u8>) {
+        assert!(self.bytes() <= BODY_BYTES_MAX, "a batch must be ended before it is too long");
+        single(id::CUSTOMERS_BEFORE, i64::from(customers_before), out);
+        single(id::APPENDED_AT, appended_at_us, out);
+        let (rows, writer) = (&self.rows, &mut self.writer);
+        let lz4 = rows.len() >= COMPRESSED_EVENTS_MIN;
+        let replayed = lz4.then_some(REPLAYED_PART);
+        let other = lz4.then_some(OTHER_PART);
+        writer.ints(id::KIND, &rows.kinds, replayed, out);
+        writer.ints(id::CUSTOMER, &rows.customers, replayed, out);
+        writer.ints(id::EVENT_TIME, &rows.times_us, replayed, out);
+        writer.ints(id::CENTS, &rows.cents, replayed, out);
+        writer.ints(id::SUPERSEDED_CUSTOMER, &rows.superseded_customers, replayed, out);
+        writer.ints(id::SUPERSEDED_CENTS, &rows.superseded_cents, replayed, out);
+        writer.ints(id::SUPERSEDED_TIME, &rows.superseded_times_us, replayed, out);
+        writer.ints(id::ORDER_SEQ, &rows.order_seqs, replayed, out);
+        writer.ints(id::KEY_LENGTH, &rows.key_lengths, other, out);
+        if !rows.key_lengths.is_empty() {
+            writer.bytes(id::KEY, rows.keys.as_bytes(), true, lz4, out);
+        }
+        writer.ints(id::FIELDS, &rows.fields, other, out);
+        writer.ints(id::TEXT_LENGTH, &rows.text_lengths, other, out);
+        if !rows.text_lengths.is_empty() {
+            writer.bytes(id::TEXT, rows.texts.as_bytes(), true, lz4, out);
+        }
+        if !self.marks.is_empty() {
+            // Never as hex: nothing else would tell an odd number of digits.
+            writer.bytes(id::MARKS, &self.marks, false, lz4, out);
+        }
+    }
+}
+
+/// Writes a column of one row.
+fn single(id: u8, base: i64, out: &mut Vec<u8>) {
+    Column { id, form: 0, base, scale: 1, data: &[] }.write(out);
+}
+
+/// What writing columns needs and keeps.
+#[derive(Debug)]
+struct Writer {
+    ints: IntWriter,
+    compressor: Compressor,
+    hex: Vec<u8>,
+}
+
+impl Writer {
+    fn ints<T: Int>(&mut self, id: u8, values: &[T], part: Option<usize>, out: &mut Vec<u8>) {
+        let compressor = part.map(|part| (&mut self.compressor, part));
+        self.ints.write(id, values, compressor, out);
+    }
+
+    fn bytes(&mut self, id: u8, raw: &[u8], hex: bool, lz4: bool, out: &mut Vec<u8>) {
+        let hex = hex.then_some(&mut self.hex);
+        write_bytes(id, raw, hex, lz4.then_some(&mut self.compressor), out);
+    }
+}

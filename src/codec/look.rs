@@ -1,0 +1,103 @@
+//! Single rows of a batch, without decoding the columns that are not asked for.
+//!
+//! For answering whether a key is the one that a hash promised, and what an order's state is.
+
+use std::ops::Range;
+
+use super::RowKind;
+use super::column::id;
+use super::counts::{Counts, count};
+use super::rows::{has_key, is_order, is_order_update};
+use super::view::{Batch, ROWS};
+use crate::error::Fault;
+
+/// An order as one of its rows tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OrderState {
+    /// Ordinal of the customer it counts for.
+    pub(crate) customer: u32,
+    /// Its amount.
+    pub(crate) cents: i64,
+    /// Its event time, µs since 1970.
+    pub(crate) at_us: i64,
+    /// The sequence of its ORDER NEW, which may be this very row.
+    pub(crate) order_seq: u64,
+}
+
+impl Batch<'_> {
+    /// Reads the key of a row into `out`, in place of what is there, and tells the row's kind;
+    /// none of a row without a key or of a kind that is not known. An empty key was erased.
+    pub(crate) fn key_at(&self, row: usize, out: &mut String) -> Result<Option<RowKind>, Fault> {
+        let mut bytes = std::mem::take(out).into_bytes();
+        bytes.clear();
+        let mut kinds = Vec::new();
+        let counts = self.kinds(&mut kinds)?;
+        let (before, kind) = before_and_at(&kinds, row)?;
+        if !has_key(kind) {
+            return Ok(None);
+        }
+        let (place, length) = self.key_place(count(before, has_key), counts.keyed)?;
+        let keys = self.keys.as_ref().ok_or(ROWS)?;
+        keys.read_part(place, length, &mut bytes)?;
+        let Ok(key) = String::from_utf8(bytes) else {
+            return Err(Fault::Corrupt("a key is not UTF-8"));
+        };
+        *out = key;
+        Ok(RowKind::of(kind))
+    }
+
+    /// Where among the bytes of all `keyed` keys one of them stands, and how many bytes all have.
+    fn key_place(&self, key: usize, keyed: usize) -> Result<(Range<usize>, usize), Fault> {
+        let column = self.ints(id::KEY_LENGTH, keyed)?.ok_or(ROWS)?;
+        if column.same().is_some() {
+            let length = usize::from(column.get::<u8>(key, keyed)?);
+            return Ok((key * length..(key + 1) * length, keyed * length));
+        }
+        let mut lengths: Vec<u8> = Vec::new();
+        column.read(keyed, &mut lengths)?;
+        let (before, rest) = lengths.split_at_checked(key).ok_or(ROWS)?;
+        let sum = |lengths: &[u8]| lengths.iter().map(|length| usize::from(*length)).sum::<usize>();
+        let (start, length) = (sum(before), usize::from(*rest.first().ok_or(ROWS)?));
+        Ok((start..start + length, start + sum(rest)))
+    }
+
+    /// The order that a row tells about; `None` if it is no row of an order.
+    pub(crate) fn order_at(&self, row: usize) -> Result<Option<OrderState>, Fault> {
+        let mut kinds = Vec::new();
+        let counts = self.kinds(&mut kinds)?;
+        let (before, kind) = before_and_at(&kinds, row)?;
+        if !is_order(kind) {
+            return Ok(None);
+        }
+        let order_seq = if kind == RowKind::OrderNew.value() {
+            self.first_seq() + u64::try_from(row).ok().ok_or(ROWS)?
+        } else {
+            let place = count(before, is_order_update);
+            self.order_seq_at(place, &counts)?
+        };
+        let events = self.events();
+        Ok(Some(OrderState {
+            customer: self.ints(id::CUSTOMER, events)?.ok_or(ROWS)?.get(row, events)?,
+            cents: self
+                .ints(id::CENTS, counts.orders)?
+                .ok_or(ROWS)?
+                .get(count(before, is_order), counts.orders)?,
+            at_us: self.ints(id::EVENT_TIME, events)?.ok_or(ROWS)?.get(row, events)?,
+            order_seq,
+        }))
+    }
+
+    fn order_seq_at(&self, place: usize, counts: &Counts) -> Result<u64, Fault> {
+        let column = self.ints(id::ORDER_SEQ, counts.order_updates)?.ok_or(ROWS)?;
+        column.get(place, counts.order_updates)
+    }
+}
+
+/// The kinds of the rows before a row, and its own.
+fn before_and_at(kinds: &[u8], row: usize) -> Result<(&[u8], u8), Fault> {
+    let (before, rest) = kinds
+        .split_at_checked(row)
+        .ok_or(Fault::Corrupt("a batch lacks the row that was asked"))?;
+    let at = rest.first().ok_or(Fault::Corrupt("a batch lacks the row that was asked"))?;
+    Ok((before, *at))
+}

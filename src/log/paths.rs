@@ -1,0 +1,79 @@
+//! Where a log's files are, and the directories made for them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::disk::Disk;
+use super::segment::segment_name;
+use crate::error::Error;
+
+/// The suffix of files that are renamed once they are whole; a leftover is no damage.
+pub(crate) const TMP: &str = ".tmp";
+
+/// The files and directories of one log.
+#[derive(Clone, Debug)]
+pub(crate) struct Paths {
+    /// The log's directory; writers lock it.
+    pub(crate) dir: PathBuf,
+    /// The head's file.
+    pub(crate) head: PathBuf,
+    /// The segments' directory; locked by a writer while it may append.
+    pub(crate) segments: PathBuf,
+    /// Where recovery keeps what it cut off.
+    pub(crate) quarantine: PathBuf,
+}
+
+impl Paths {
+    pub(crate) fn of(dir: &Path) -> Paths {
+        Paths {
+            dir: dir.to_path_buf(),
+            head: dir.join("head"),
+            segments: dir.join("segments"),
+            quarantine: dir.join("quarantine"),
+        }
+    }
+
+    /// The segment that starts at `first_seq`.
+    pub(crate) fn segment(&self, first_seq: u64) -> PathBuf {
+        self.segments.join(segment_name(first_seq))
+    }
+
+    /// The head while it is created.
+    pub(crate) fn head_tmp(&self) -> PathBuf {
+        self.dir.join(format!("head{TMP}"))
+    }
+
+    /// Refuses a file system whose locks and syncs cannot be trusted.
+    pub(crate) fn refuse_remote(&self, disk: &dyn Disk) -> Result<(), Error> {
+        match disk.is_remote(&self.dir) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(Error::Options {
+                reason: format!(
+                    "{} lies on a network file system, whose locks and syncs cannot be trusted",
+                    self.dir.display()
+                ),
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(Error::Missing { path: self.dir.clone() })
+            }
+            Err(error) => Err(Error::io("find the file system of", &self.dir)(error)),
+        }
+    }
+}
+
+/// Makes a directory and those above it that are missing, each durable in its parent.
+pub(crate) fn make_dirs(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
+    let parent = match dir.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Ok(()),
+    };
+    match disk.make_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_dirs(disk, parent)?;
+            disk.make_dir(dir).map_err(Error::io("make the directory", dir))?;
+        }
+        done => done.map_err(Error::io("make the directory", dir))?,
+    }
+    disk.sync_dir(parent).map_err(Error::io("sync the directory", parent))
+}

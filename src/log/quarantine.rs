@@ -1,0 +1,70 @@
+//! Bytes that recovery is about to cut off, kept for whoever wants to look at them. Never deleted
+//! by this crate.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::disk::{Access, Disk, write_full};
+use super::paths::{Paths, TMP, make_dirs};
+use super::scan::{Source, Window};
+use crate::error::Error;
+
+const CHUNK_BYTES: u64 = 256 << 10;
+
+/// Copies `bytes` bytes at `offset` of a segment to a file of its own, durable before this
+/// returns. The name is made of place and content, so that a second try finds the first one's.
+pub(crate) fn keep(
+    disk: &dyn Disk,
+    paths: &Paths,
+    first_seq: u64,
+    window: &mut Window<'_>,
+    offset: u64,
+    bytes: u64,
+) -> Result<PathBuf, Error> {
+    let dir = &paths.quarantine;
+    make_dirs(disk, dir)?;
+    let mut hasher = crc32fast::Hasher::new();
+    chunks(window, offset, bytes, |_, chunk| {
+        hasher.update(chunk);
+        Ok(())
+    })?;
+    let path = dir.join(format!("{first_seq:020}-{offset}-{:08x}.torn", hasher.finalize()));
+    let mut tmp = path.clone().into_os_string();
+    tmp.push(TMP);
+    let tmp = PathBuf::from(tmp);
+    match disk.remove(&tmp) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(Error::io("remove", &tmp)(error));
+        }
+        _ => {}
+    }
+    let file = disk.open(&tmp, Access::Create).map_err(Error::io("create", &tmp))?;
+    chunks(window, offset, bytes, |at, chunk| {
+        write_full(&*file, chunk, at - offset).map_err(Error::io("write", &tmp))
+    })?;
+    file.sync().map_err(Error::io("sync", &tmp))?;
+    disk.rename(&tmp, &path).map_err(Error::io("rename", &tmp))?;
+    disk.sync_dir(dir).map_err(Error::io("sync the directory", dir))?;
+    Ok(path)
+}
+
+/// Gives the bytes piece by piece, with their offsets.
+pub(crate) fn chunks(
+    window: &mut Window<'_>,
+    offset: u64,
+    bytes: u64,
+    mut each: impl FnMut(u64, &[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let end = offset + bytes;
+    let mut at = offset;
+    while at < end {
+        let length = usize::try_from((end - at).min(CHUNK_BYTES)).expect("at most a chunk");
+        let path = window.path().to_path_buf();
+        let chunk = window.get(at, length)?;
+        let chunk =
+            chunk.ok_or_else(|| Error::io("read", &path)(io::ErrorKind::UnexpectedEof.into()))?;
+        each(at, chunk)?;
+        at += length as u64;
+    }
+    Ok(())
+}

@@ -1,0 +1,361 @@
+//! A disk in memory that can lose power: for tests of what is promised under faults.
+//!
+//! Every file has what processes see and what is on the disk; between them lie, sector by sector,
+//! all versions written since the last sync. A crash takes any of them, any of the lengths the
+//! file had, and any of the names that were not synced. A sync can fail and leave its pages clean,
+//! as Linux does: then no later sync writes them.
+
+mod file;
+mod inode;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::disk::{Access, Disk, File, Lock};
+use file::{SimFile, SimLock};
+use inode::Inode;
+
+/// Chooses one of so many possibilities, the first being the oldest.
+pub(crate) type Pick<'a> = &'a mut dyn FnMut(usize) -> usize;
+
+/// A disk in memory. Clones are the same disk.
+#[derive(Clone, Debug)]
+pub(crate) struct SimDisk {
+    state: Arc<Mutex<State>>,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SimFault {
+    /// The call fails with this number of the operating system and has done nothing.
+    Error(i32),
+    /// A sync fails, and the kernel takes its pages for clean; anything else fails with EIO.
+    SyncLost,
+    /// A write writes up to the end of its first sector; anything else fails with EIO.
+    Short,
+    /// The machine stops; only [`SimDisk::crash`] and [`SimDisk::kill`] go on from there.
+    PowerOff,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Node {
+    Dir,
+    File(usize),
+}
+
+/// A change of names; durable once its directory is synced.
+#[derive(Clone, Debug)]
+enum NameChange {
+    Put(PathBuf, Node),
+    Rename(PathBuf, PathBuf),
+    Remove(PathBuf),
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    live: BTreeMap<PathBuf, Node>,
+    durable: BTreeMap<PathBuf, Node>,
+    unsynced: Vec<NameChange>,
+    inodes: Vec<Inode>,
+    locked_alone: BTreeSet<PathBuf>,
+    locked_shared: BTreeMap<PathBuf, usize>,
+    changes: u64,
+    fault: Option<(u64, SimFault, bool)>,
+    off: bool,
+}
+
+impl NameChange {
+    fn dir(&self) -> Option<&Path> {
+        match self {
+            NameChange::Put(path, _) | NameChange::Rename(path, _) | NameChange::Remove(path) => {
+                path.parent()
+            }
+        }
+    }
+
+    fn apply(&self, names: &mut BTreeMap<PathBuf, Node>) {
+        match self {
+            NameChange::Put(path, node) => {
+                names.insert(path.clone(), *node);
+            }
+            NameChange::Rename(from, to) => {
+                if let Some(node) = names.remove(from) {
+                    names.insert(to.clone(), node);
+                }
+            }
+            NameChange::Remove(path) => {
+                names.remove(path);
+            }
+        }
+    }
+}
+
+impl State {
+    /// Counts a change of the disk and plays the fault that is due; `None` lets it happen.
+    fn change(&mut self) -> io::Result<Option<SimFault>> {
+        if self.off {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        let number = self.changes;
+        self.changes += 1;
+        let due =
+            self.fault.filter(|(at, _, for_ever)| number == *at || (*for_ever && number > *at));
+        match due.map(|(_, fault, _)| fault) {
+            Some(SimFault::Error(number)) => Err(io::Error::from_raw_os_error(number)),
+            Some(SimFault::PowerOff) => {
+                self.off = true;
+                Err(io::Error::from_raw_os_error(5))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// As [`State::change`], for calls that can only happen or not.
+    fn whole_change(&mut self) -> io::Result<()> {
+        match self.change()? {
+            None => Ok(()),
+            Some(_) => Err(io::Error::from_raw_os_error(5)),
+        }
+    }
+
+    fn look(&self) -> io::Result<()> {
+        if self.off { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+    }
+
+    fn rename_names(&mut self, change: NameChange) {
+        change.apply(&mut self.live);
+        self.unsynced.push(change);
+    }
+
+    fn file(&self, path: &Path) -> io::Result<usize> {
+        match self.live.get(path) {
+            Some(Node::File(inode)) => Ok(*inode),
+            Some(Node::Dir) => Err(io::ErrorKind::IsADirectory.into()),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn inode(&mut self, inode: usize) -> &mut Inode {
+        self.inodes.get_mut(inode).expect("files are never forgotten")
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        path.parent().is_none_or(|parent| parent.as_os_str().is_empty())
+            || matches!(self.live.get(path), Some(Node::Dir))
+    }
+}
+
+impl Default for SimDisk {
+    fn default() -> SimDisk {
+        SimDisk::with(State::default())
+    }
+}
+
+impl SimDisk {
+    fn with(state: State) -> SimDisk {
+        SimDisk { state: Arc::new(Mutex::new(state)) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the `at`-th change from the beginning go wrong, once or from then on.
+    pub(crate) fn fail(&self, at: u64, fault: SimFault, for_ever: bool) {
+        self.state().fault = Some((at, fault, for_ever));
+    }
+
+    /// How many changes were asked for so far.
+    pub(crate) fn changes(&self) -> u64 {
+        self.state().changes
+    }
+
+    /// The disk after the process was killed: all that was written is there, no lock is held.
+    pub(crate) fn kill(&self) -> SimDisk {
+        let copy = self.copy();
+        self.state().off = true;
+        copy
+    }
+
+    /// As [`SimDisk::kill`], but who uses this one lives on.
+    pub(crate) fn copy(&self) -> SimDisk {
+        let old = self.state();
+        let state = State {
+            locked_alone: BTreeSet::new(),
+            locked_shared: BTreeMap::new(),
+            fault: None,
+            changes: 0,
+            off: false,
+            ..old.clone()
+        };
+        SimDisk::with(state)
+    }
+
+    /// The disk after a power cut: of all that was not synced, what `pick` chooses. `garbage`
+    /// fills what is inside a file's length and was never written, instead of zeros.
+    pub(crate) fn crash(&self, pick: Pick<'_>, garbage: bool) -> SimDisk {
+        let mut old = self.state();
+        let mut names = old.durable.clone();
+        for change in &old.unsynced {
+            if pick(2) == 1 {
+                change.apply(&mut names);
+            }
+        }
+        let parents = names.clone();
+        names.retain(|path, _| {
+            path.ancestors().skip(1).all(|parent| {
+                parent.parent().is_none_or(|above| above.as_os_str().is_empty())
+                    || parents.get(parent) == Some(&Node::Dir)
+            })
+        });
+        let kept: BTreeSet<usize> = names.values().filter_map(|node| node.file()).collect();
+        let inodes = old.inodes.iter().enumerate().map(|(number, inode)| {
+            if kept.contains(&number) { inode.crash(pick, garbage) } else { Inode::default() }
+        });
+        let inodes = inodes.collect();
+        let state = State { live: names.clone(), durable: names, inodes, ..State::default() };
+        old.off = true;
+        SimDisk::with(state)
+    }
+
+    /// Drops pages that a failed sync left clean: what is read then comes from the disk.
+    pub(crate) fn evict(&self) {
+        self.state().inodes.iter_mut().for_each(Inode::evict);
+    }
+
+    /// All that a process would see: every file's path and bytes.
+    pub(crate) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let state = self.state();
+        let files = state.live.iter().filter_map(|(path, node)| {
+            let inode = state.inodes.get(node.file()?)?;
+            Some((path.clone(), inode.bytes().to_vec()))
+        });
+        files.collect()
+    }
+
+    /// A disk that holds these files and nothing else, all of it durable.
+    pub(crate) fn of_files(files: &BTreeMap<PathBuf, Vec<u8>>) -> SimDisk {
+        let mut state = State::default();
+        for (path, bytes) in files {
+            for dir in path.ancestors().skip(1) {
+                state.live.insert(dir.to_path_buf(), Node::Dir);
+            }
+            state.live.insert(path.clone(), Node::File(state.inodes.len()));
+            state.inodes.push(Inode::durable(bytes.clone()));
+        }
+        state.durable = state.live.clone();
+        SimDisk::with(state)
+    }
+}
+
+impl Node {
+    fn file(&self) -> Option<usize> {
+        match self {
+            Node::Dir => None,
+            Node::File(inode) => Some(*inode),
+        }
+    }
+}
+
+impl Disk for SimDisk {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
+        let mut state = self.state();
+        state.look()?;
+        let inode = if access == Access::Create {
+            state.whole_change()?;
+            if state.live.contains_key(path) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            if !path.parent().is_some_and(|parent| state.is_dir(parent)) {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            let inode = state.inodes.len();
+            state.inodes.push(Inode::default());
+            state.rename_names(NameChange::Put(path.to_path_buf(), Node::File(inode)));
+            inode
+        } else {
+            state.file(path)?
+        };
+        Ok(Box::new(SimFile { disk: self.clone(), inode, writes: access != Access::Read }))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let state = self.state();
+        state.look()?;
+        if !state.is_dir(dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let inside = state.live.keys().filter(|path| path.parent() == Some(dir));
+        Ok(inside
+            .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+            .collect())
+    }
+
+    fn make_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        if state.is_dir(dir) {
+            return state.look();
+        }
+        state.whole_change()?;
+        if !dir.parent().is_some_and(|parent| state.is_dir(parent)) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        state.rename_names(NameChange::Put(dir.to_path_buf(), Node::Dir));
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.whole_change()?;
+        state.file(from)?;
+        state.rename_names(NameChange::Rename(from.to_path_buf(), to.to_path_buf()));
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.look()?;
+        state.file(path)?;
+        state.whole_change()?;
+        state.rename_names(NameChange::Remove(path.to_path_buf()));
+        Ok(())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.whole_change()?;
+        let (synced, rest): (Vec<_>, Vec<_>) =
+            state.unsynced.drain(..).partition(|change| change.dir() == Some(dir));
+        state.unsynced = rest;
+        for change in synced {
+            change.apply(&mut state.durable);
+        }
+        Ok(())
+    }
+
+    fn lock(&self, dir: &Path, shared: bool) -> io::Result<Option<Box<dyn Lock>>> {
+        let mut state = self.state();
+        state.look()?;
+        if !state.is_dir(dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let others = state.locked_shared.get(dir).copied().unwrap_or(0);
+        if state.locked_alone.contains(dir) || (!shared && others > 0) {
+            return Ok(None);
+        }
+        if shared {
+            state.locked_shared.insert(dir.to_path_buf(), others + 1);
+        } else {
+            state.locked_alone.insert(dir.to_path_buf());
+        }
+        Ok(Some(Box::new(SimLock { disk: self.clone(), dir: dir.to_path_buf(), shared })))
+    }
+
+    fn is_remote(&self, dir: &Path) -> io::Result<bool> {
+        let state = self.state();
+        state.look()?;
+        if state.is_dir(dir) { Ok(false) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+}

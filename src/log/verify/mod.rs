@@ -1,0 +1,245 @@
+//! Every byte of a log's segments and head, read and checked; all that is wrong is listed.
+//!
+//! What opening says of the log is one half of it, and decided by the same code; the other half
+//! reads each segment frame by frame and goes on behind damage where it can.
+
+mod walk;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::body::Frame;
+use super::catalog::{Listing, OpenSegment, list};
+use super::disk::Access;
+use super::head::HeadFile;
+use super::head_file;
+use super::paths::Paths;
+use super::recovery::Examination;
+use super::scan::Window;
+use super::sealed::{FoundSeal, find_seal};
+use super::segment::SegmentHeader;
+use super::{BodyReader, Env, LogMeta, Tally};
+use crate::error::{Error, Fault};
+use walk::{Place, directory_of};
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// The place in it.
+    pub(crate) offset: u64,
+    /// What is wrong there.
+    pub(crate) reason: String,
+    /// The events that it touches, where they are known.
+    pub(crate) events: Option<Range<u64>>,
+}
+
+/// What was read, and what is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) segments: u64,
+    pub(crate) batches: u64,
+    pub(crate) events: u64,
+    /// Bytes that hold data.
+    pub(crate) bytes: u64,
+    /// Bytes of a torn frame at the end, which are no damage.
+    pub(crate) torn_bytes: u64,
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// How often reading starts again because a writer came.
+const TRIES: u32 = 50;
+
+/// Looks deeper into a batch than the log can; it is called again for the same batches if a
+/// writer starts meanwhile.
+pub(crate) type Deep<'a> = &'a mut dyn FnMut(&Frame<'_>) -> Result<(), Fault>;
+
+/// Reads and checks the log in `dir`; as far as its head says, if a writer lives.
+pub(crate) fn verify(
+    env: &Env,
+    dir: &Path,
+    readers: &BodyReader,
+    evidence: u64,
+    deep: Deep<'_>,
+) -> Result<Report, Error> {
+    let paths = Paths::of(dir);
+    let mut tries = TRIES;
+    loop {
+        tries -= 1;
+        let before = head_file::read(&*env.disk, &paths)?;
+        let alone = match env.disk.lock(&paths.segments, true) {
+            Ok(lock) => lock.is_some(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
+            Err(error) => return Err(Error::io("lock", &paths.segments)(error)),
+        };
+        // A writer's head is current once it holds the lock.
+        let head = if alone { before.clone() } else { head_file::read(&*env.disk, &paths)? };
+        let head = head.map(|bytes| HeadFile::decode(&bytes));
+        let mut pass = Pass {
+            env,
+            paths: &paths,
+            readers,
+            head: head.as_ref(),
+            alone,
+            report: Report::default(),
+            expected: None,
+            meta: None,
+        };
+        pass.run(evidence, deep)?;
+        if !alone || tries == 0 || head_file::read(&*env.disk, &paths)? == before {
+            return Ok(pass.report);
+        }
+    }
+}
+
+/// One reading of everything.
+struct Pass<'a> {
+    env: &'a Env,
+    paths: &'a Paths,
+    readers: &'a BodyReader,
+    head: Option<&'a HeadFile>,
+    alone: bool,
+    report: Report,
+    /// What the segment before, if it is whole, says of the next one.
+    expected: Option<FoundSeal>,
+    /// What all segments have in common, from the first one that can be read.
+    meta: Option<LogMeta>,
+}
+
+impl Pass<'_> {
+    fn run(&mut self, evidence: u64, deep: Deep<'_>) -> Result<(), Error> {
+        if let Some(fault) = self.head.and_then(|head| head.fault) {
+            self.fault(&self.paths.head, 0, fault, None);
+        }
+        let verdict = if self.alone { self.examine(evidence) } else { Ok(None) };
+        let listing = list(&*self.env.disk, self.paths)?.unwrap_or_default();
+        self.read_all(&listing, deep)?;
+        match verdict {
+            Ok(Some(torn_bytes)) => self.report.torn_bytes = torn_bytes,
+            Ok(None) => {}
+            Err(error) => self.note(error, None)?,
+        }
+        Ok(())
+    }
+
+    /// Lists damage, unless something at its place is listed; any other error ends the reading.
+    fn note(&mut self, error: Error, events: Option<Range<u64>>) -> Result<(), Error> {
+        let Error::Corrupt { path, offset, reason } = error else { return Err(error) };
+        let problems = &mut self.report.problems;
+        if !problems.iter().any(|problem| problem.path == path && problem.offset == offset) {
+            problems.push(Problem { path, offset, reason, events });
+        }
+        Ok(())
+    }
+
+    /// What opening says: how many bytes are torn at the end, or what is wrong.
+    fn examine(&self, evidence: u64) -> Result<Option<u64>, Error> {
+        let examination = Examination {
+            disk: &*self.env.disk,
+            paths: self.paths,
+            readers: self.readers,
+            head: self.head,
+            evidence,
+            access: Access::Read,
+            from_first: true,
+            known: &[],
+        };
+        let found = examination.run()?;
+        if found.meta().is_none() {
+            return Err(Error::Missing { path: self.paths.dir.clone() });
+        }
+        Ok(Some(found.tail.map_or(0, |tail| tail.torn_bytes)))
+    }
+
+    fn read_all(&mut self, listing: &Listing, deep: Deep<'_>) -> Result<(), Error> {
+        for path in &listing.strange {
+            self.fault(path, 0, Fault::Corrupt("the name is not one of a segment"), None);
+        }
+        let head = self.head.and_then(|file| file.head);
+        let limit = head.filter(|_| !self.alone);
+        // What a living writer is about to add is none of ours.
+        let mut firsts = listing.firsts.clone();
+        firsts.retain(|first| limit.is_none_or(|head| *first <= head.segment_first));
+        if !self.alone && limit.is_none() {
+            let fault = Fault::Corrupt("a writer lives, but what it has synced cannot be read");
+            self.fault(&self.paths.head, 0, fault, None);
+            firsts.pop();
+        }
+        for (row, first) in firsts.iter().enumerate() {
+            let next_first = firsts.get(row + 1).copied();
+            let limit = limit.filter(|head| *first == head.segment_first);
+            let limit = limit.map(|head| u64::from(head.durable_offset));
+            self.segment(*first, next_first, limit, deep)?;
+        }
+        Ok(())
+    }
+
+    fn segment(
+        &mut self,
+        first: u64,
+        next_first: Option<u64>,
+        limit: Option<u64>,
+        deep: Deep<'_>,
+    ) -> Result<(), Error> {
+        let before = self.expected.take();
+        let events = next_first.map(|next| first..next.max(first));
+        let open = match OpenSegment::open(&*self.env.disk, self.paths, first, Access::Read) {
+            Ok(open) => open,
+            Err(error) => return self.note(error, events),
+        };
+        let Some(header) = open.header else {
+            if next_first.is_some() {
+                self.fault(&open.path, 0, Fault::Corrupt("the segment's header is gone"), events);
+            }
+            return Ok(());
+        };
+        self.report.segments += 1;
+        self.check_link(&open.path, &header, before.as_ref());
+        let size = limit.unwrap_or(open.size).min(open.size);
+        let mut window = Window::new(&*open.file, &open.path, size);
+        let sealed = match find_seal(&mut window, size, &header) {
+            Ok(found) => found,
+            Err(error) => {
+                self.note(error, None)?;
+                None
+            }
+        };
+        let mut place = Place {
+            path: &open.path,
+            header: &header,
+            next_first,
+            directory: directory_of(&mut window, sealed.as_ref())?,
+            seal: sealed.as_ref().map(FoundSeal::position),
+            at: header.start(),
+            tally: before
+                .as_ref()
+                .map(|seal| seal.seal.tally)
+                .or((first == 0).then(Tally::default)),
+            rows: 0,
+        };
+        let end = self.frames(&mut window, &mut place, deep)?;
+        self.report.bytes += end;
+        self.expected = sealed;
+        Ok(())
+    }
+
+    fn check_link(&mut self, path: &Path, header: &SegmentHeader, before: Option<&FoundSeal>) {
+        if self.meta.get_or_insert_with(|| header.meta.clone()) != &header.meta {
+            self.fault(path, 0, Fault::Corrupt("the segment is another log's"), None);
+        }
+        if let Some(before) = before.map(|found| &found.seal)
+            && (before.end_seq, before.chain_out) != (header.first_seq, header.chain_in)
+        {
+            let fault = Fault::Corrupt("the segment does not continue the one before it");
+            let missing = before.end_seq..header.first_seq;
+            self.fault(path, 0, fault, Some(missing).filter(|range| !range.is_empty()));
+        }
+    }
+
+    fn fault(&mut self, path: &Path, offset: u64, fault: Fault, events: Option<Range<u64>>) {
+        let (Fault::Corrupt(reason) | Fault::Unknown(reason)) = fault;
+        let (path, reason) = (path.to_path_buf(), reason.to_owned());
+        self.report.problems.push(Problem { path, offset, reason, events });
+    }
+}

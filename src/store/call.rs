@@ -1,0 +1,247 @@
+//! One append call: events in, a receipt out.
+
+use std::collections::BTreeMap;
+
+use super::held::{Held, HeldEvent};
+use super::ingest::Ingest;
+use super::types::{CallOptions, Origin, Receipt, Rejected, Sync};
+use crate::Error;
+use crate::admission::Verdict;
+use crate::event::{Event, Rejection, Rules};
+
+/// The longest source or position of a mark, in bytes.
+const MARK_BYTES_MAX: usize = 255;
+
+/// An append call under way: give it events with [`Call::push`], then [`Call::finish`] it.
+///
+/// Batches are committed as they fill; each is atomic, the call is not, but giving the same
+/// events again is safe: what is in the log already is counted as a duplicate. A call that is
+/// dropped unfinished leaves out what was not committed yet.
+pub struct Call<'a> {
+    ingest: &'a mut Ingest,
+    rules: Rules,
+    options: CallOptions<'a>,
+    sync: Sync,
+    held: Held,
+    /// Marks that wait until nothing is held: a crash would lose what they say has been read.
+    marks: BTreeMap<Vec<u8>, Vec<u8>>,
+    receipt: Receipt,
+    synced_end: u64,
+    /// Events and time since the hold window began.
+    window_events: u64,
+    window_began_us: i64,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn begin(
+        ingest: &'a mut Ingest,
+        rules: Rules,
+        options: CallOptions<'a>,
+        sync: Sync,
+    ) -> Call<'a> {
+        if options.strict {
+            ingest.shelf.begin_stage();
+        }
+        ingest.busy = true;
+        let (synced_end, window_began_us) = (ingest.synced_end(), (ingest.env.now_us)());
+        Call {
+            ingest,
+            rules,
+            options,
+            sync,
+            held: Held::new(),
+            marks: BTreeMap::new(),
+            receipt: Receipt::default(),
+            synced_end,
+            window_events: 0,
+            window_began_us,
+        }
+    }
+
+    /// Admits one event, which was read from `text`; for rejects, `at` says where that stood.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the disk says, and [`Error::Poisoned`] after that; a rejected event is none.
+    pub fn push(&mut self, event: &Event<'_>, text: &[u8], at: Origin) -> Result<(), Error> {
+        if self.window_is_over() {
+            self.settle()?;
+            self.sync_what_is_there()?;
+        }
+        self.window_events += 1;
+        match self.ingest.admit(event)? {
+            Verdict::Held(_) => self.held.push(at, text)?,
+            verdict @ (Verdict::Accepted | Verdict::Duplicate | Verdict::Rejected(_)) => {
+                self.count(verdict, text, at)?;
+            }
+        }
+        self.commit_if_full()
+    }
+
+    /// Counts and reports an event that never was one, as the reader said.
+    ///
+    /// # Errors
+    ///
+    /// What the receiver of rejected events says.
+    pub fn reject(&mut self, rejection: &Rejection, text: &[u8], at: Origin) -> Result<(), Error> {
+        *self.receipt.reasons.entry(rejection.reason).or_default() += 1;
+        match &mut self.options.on_reject {
+            Some(report) => report(&Rejected { origin: at, rejection, text }),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes up to which position `source` has been read, in the batch of the events pushed last:
+    /// it becomes durable with them, and [`Store::mark`](super::Store::mark) gives it back. While
+    /// events are held it waits for the end of their window, and an interrupted call forgets it.
+    /// False, and nothing noted, if one of the two is longer than 255 bytes.
+    #[must_use]
+    pub fn set_mark(&mut self, source: &[u8], position: &[u8]) -> bool {
+        if self.held.count() > 0 {
+            let fits = source.len().max(position.len()) <= MARK_BYTES_MAX;
+            if fits {
+                self.marks.insert(source.to_vec(), position.to_vec());
+            }
+            return fits;
+        }
+        self.ingest.set_mark(source, position)
+    }
+
+    /// Ends the hold window: tries the held events again, in order of arrival, until no more are
+    /// admitted, and rejects what is left. `finish` does it too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Call::push`].
+    pub fn settle(&mut self) -> Result<(), Error> {
+        self.window_events = 0;
+        self.window_began_us = (self.ingest.env.now_us)();
+        let mut progress = true;
+        while self.held.count() > 0 {
+            let last_try = !progress;
+            let accepted_before = self.receipt.accepted;
+            let mut waiting = std::mem::replace(&mut self.held, Held::new()).read()?;
+            while let Some(event) = waiting.next()? {
+                self.retry(&event, last_try)?;
+                self.commit_if_full()?;
+            }
+            progress = self.receipt.accepted > accepted_before;
+        }
+        for (source, position) in std::mem::take(&mut self.marks) {
+            let noted = self.ingest.set_mark(&source, &position);
+            debug_assert!(noted, "too long a mark was refused when it came");
+        }
+        Ok(())
+    }
+
+    fn retry(&mut self, held: &HeldEvent, last_try: bool) -> Result<(), Error> {
+        let event = match Event::from_json(&held.text, &self.rules) {
+            Ok(event) => event,
+            // The caller gave a text that is not the event's.
+            Err(rejection) => return self.reject(&rejection, &held.text, held.at),
+        };
+        match self.ingest.admit(&event)? {
+            Verdict::Held(_) if !last_try => self.held.push(held.at, &held.text),
+            verdict @ (Verdict::Held(_)
+            | Verdict::Accepted
+            | Verdict::Duplicate
+            | Verdict::Rejected(_)) => self.count(verdict, &held.text, held.at),
+        }
+    }
+
+    /// Settles, writes what is pending, and syncs as the store's options say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Call::push`]; [`Error::Rejected`] from a strict call that would have rejected events,
+    /// after which the log is as it was before the call.
+    pub fn finish(mut self) -> Result<Receipt, Error> {
+        self.settle()?;
+        self.end()
+    }
+
+    /// Ends the call before its events have ended: writes and syncs what is pending; what is
+    /// held is neither admitted nor rejected. A strict call writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Call::push`].
+    pub fn interrupt(mut self) -> Result<Receipt, Error> {
+        if self.options.strict {
+            self.receipt = Receipt { end: self.ingest.log_end(), ..Receipt::default() };
+            return Ok(self.receipt);
+        }
+        self.end()
+    }
+
+    fn end(mut self) -> Result<Receipt, Error> {
+        if self.options.strict && self.receipt.rejected() > 0 {
+            // `busy` stays set: the next call opens the log again and forgets this one's events.
+            return Err(Error::Rejected { count: self.receipt.rejected() });
+        }
+        self.ingest.commit()?;
+        if self.options.strict {
+            self.ingest.shelf.commit_stage()?;
+        }
+        if self.sync != Sync::None {
+            self.ingest.sync()?;
+        }
+        self.ingest.look()?;
+        self.report_synced()?;
+        self.receipt.end = self.ingest.shelf.end();
+        self.receipt.synced = self.ingest.synced_end() >= self.receipt.end;
+        self.ingest.busy = false;
+        self.ingest.checkpoint_if_due();
+        Ok(std::mem::take(&mut self.receipt))
+    }
+
+    fn count(&mut self, verdict: Verdict, text: &[u8], at: Origin) -> Result<(), Error> {
+        match verdict {
+            Verdict::Accepted => self.receipt.accepted += 1,
+            Verdict::Duplicate => self.receipt.duplicates += 1,
+            Verdict::Held(rejection) | Verdict::Rejected(rejection) => {
+                self.reject(&rejection, text, at)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn commit_if_full(&mut self) -> Result<(), Error> {
+        if !self.ingest.is_full() {
+            return Ok(());
+        }
+        self.ingest.commit()?;
+        if self.sync == Sync::Batch && !self.options.strict {
+            self.ingest.sync()?;
+        }
+        self.report_synced()
+    }
+
+    /// Makes durable what a window brought: who feeds an endless call waits for it.
+    fn sync_what_is_there(&mut self) -> Result<(), Error> {
+        if self.sync != Sync::None && !self.options.strict {
+            self.ingest.commit()?;
+            self.ingest.sync()?;
+        }
+        self.report_synced()
+    }
+
+    fn report_synced(&mut self) -> Result<(), Error> {
+        let synced_end = self.ingest.synced_end();
+        if synced_end > self.synced_end {
+            self.synced_end = synced_end;
+            if let Some(report) = &mut self.options.on_synced {
+                report(synced_end)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn window_is_over(&self) -> bool {
+        let Some(hold) = self.options.hold_max else { return false };
+        let age_us = (self.ingest.env.now_us)().saturating_sub(self.window_began_us);
+        // A clock that was set back tells no age: better a short window than one of years.
+        self.window_events >= hold.events
+            || u64::try_from(age_us).map_or(true, |age| age >= hold.us)
+    }
+}

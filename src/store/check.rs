@@ -1,0 +1,209 @@
+//! What a log consists of, and whether every byte of it is as it should be.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::evidence::{self, names};
+use super::files;
+use super::shelf::{KEYS, cover};
+use super::sidecar::Sidecar;
+use super::source::Source;
+use super::types::{Info, Problem, SegmentInfo, Span, Verification};
+use super::{READERS, checkpoints};
+use crate::codec::Batch;
+use crate::log::{self, Access, Env, View};
+use crate::projection::{Projection, Statistics, TimeFrame, WeekStart};
+use crate::{Error, Fault, Rules};
+
+/// Tells what there is.
+pub(super) fn info(
+    env: &Env,
+    dir: &Path,
+    source: &Source<'_>,
+    statistics: &Statistics,
+    rules: &Rules,
+) -> Result<Info, Error> {
+    let view = source.view().ok_or_else(|| Error::Missing { path: dir.to_path_buf() })?;
+    let segments: Vec<SegmentInfo> = view
+        .segments()?
+        .into_iter()
+        .map(|segment| SegmentInfo {
+            path: segment.path,
+            first: segment.first_seq,
+            end: segment.end_seq,
+            batches: segment.frames,
+            bytes: segment.bytes,
+            sealed: segment.sealed,
+            generation: segment.generation,
+        })
+        .collect();
+    let span = statistics.span(TimeFrame::Dataset, WeekStart::Sunday);
+    let checkpoint = checkpoints::newest(env, dir, source)?;
+    let mut appended_at_us = None;
+    if let Some(last) = source.end().checked_sub(1) {
+        source.batch_of(last, &mut |batch| {
+            appended_at_us = Some(batch.appended_at_us());
+            Ok(true)
+        })?;
+    }
+    let segment_bytes = segments.iter().map(|segment| segment.bytes).sum();
+    let derived =
+        [bytes_in(env, &dir.join(KEYS))?, bytes_in(env, &dir.join(checkpoints::CHECKPOINTS))?];
+    let [key_bytes, checkpoint_bytes] = derived;
+    Ok(Info {
+        log_id: view.meta().log_id,
+        rules: rules.clone(),
+        segments,
+        end: view.end(),
+        synced_end: view.synced_end(),
+        customers: statistics.customers().len() as u64,
+        span: span.map(|(frame, weeks)| Span {
+            first_us: frame.first_us,
+            last_us: frame.last_us,
+            weeks,
+        }),
+        appended_at_us,
+        checkpoint_end: checkpoint.map(|statistics| statistics.end()),
+        torn_bytes: view.torn_bytes(),
+        bytes: [segment_bytes, key_bytes, checkpoint_bytes],
+        writer: view.writer_lives(),
+    })
+}
+
+/// Reads and checks every byte of every file.
+pub(super) fn verify(env: &Env, dir: &Path) -> Result<Verification, Error> {
+    let proven = evidence::evidence(env, dir)?;
+    // Beside each batch's own rules, that the batches add up to statistics.
+    let mut statistics = Statistics::new();
+    let mut adds_up = true;
+    let report = log::verify(env, dir, &READERS, proven, &mut |frame| {
+        let batch = Batch::decode(&frame.body, frame.first_seq, frame.events)?;
+        batch.check()?;
+        if frame.first_seq == 0 {
+            // The log is read again because a writer came, or this is where it begins.
+            (statistics, adds_up) = (Statistics::new(), true);
+        }
+        // Behind a gap nothing adds up any more, and the gap was told.
+        adds_up &= batch.first_seq() == statistics.end();
+        if adds_up { statistics.apply(&batch) } else { Ok(()) }
+    })?;
+    let mut found = Verification {
+        segments: report.segments,
+        batches: report.batches,
+        events: report.events,
+        bytes: report.bytes,
+        torn_bytes: report.torn_bytes,
+        problems: Vec::new(),
+    };
+    let problems = report.problems.into_iter();
+    found.problems.extend(problems.map(|problem| Problem {
+        path: problem.path,
+        offset: problem.offset,
+        reason: problem.reason,
+        events: problem.events,
+    }));
+    if let Some(meta) = log::read_meta(env, dir).ok().flatten() {
+        check_sidecars(env, dir, meta.log_id, &mut found)?;
+        check_checkpoints(env, dir, meta.log_id, &mut found)?;
+    }
+    Ok(found)
+}
+
+/// Sidecars are rebuilt when they are wrong, so this is the only place that tells.
+fn check_sidecars(
+    env: &Env,
+    dir: &Path,
+    log_id: u64,
+    found: &mut Verification,
+) -> Result<(), Error> {
+    // The names first: a writer that goes on seals its segment before it writes the sidecar.
+    let names = names(env, &dir.join(KEYS))?;
+    let view = View::open(env, dir, READERS).ok();
+    let segments = view.map(|view| unless_damaged(view.segments())).transpose()?.flatten();
+    let segments = segments.unwrap_or_default();
+    for name in names {
+        let path = dir.join(KEYS).join(&name);
+        let Some(map) = files::map(env, &path)?.filter(|_| name.ends_with(".keys")) else {
+            continue;
+        };
+        found.bytes += map.all().len() as u64;
+        let checked = Sidecar::open(map).and_then(|sidecar| {
+            sidecar.check()?;
+            let covers = |segment: &log::SegmentInfo| cover(log_id, segment) == sidecar.cover();
+            let is_of_segment = segments.is_empty() || segments.iter().any(covers);
+            if is_of_segment { Ok(()) } else { Err("it belongs to no segment of this log") }
+        });
+        if let Err(reason) = checked {
+            found.problems.push(derived(path, reason));
+        }
+    }
+    Ok(())
+}
+
+fn check_checkpoints(
+    env: &Env,
+    dir: &Path,
+    log_id: u64,
+    found: &mut Verification,
+) -> Result<(), Error> {
+    // The names first: what a writer saves while the log is read here ends behind this view.
+    let list = checkpoints::list(env, dir)?;
+    let source = View::open(env, dir, READERS).ok().map(|view| Source::View(Box::new(view)));
+    for (end, path) in list {
+        let Some(read) = checkpoints::read(env, &path, log_id)? else { continue };
+        let (mut statistics, header) = match read {
+            Ok(read) => read,
+            Err(Fault::Corrupt(reason) | Fault::Unknown(reason)) => {
+                found.problems.push(derived(path, reason));
+                continue;
+            }
+        };
+        let Some(source) = &source else { continue };
+        let Some(chain) = unless_damaged(source.chain_at(end))? else { continue };
+        let same_chain = chain == Some(header.chain);
+        if header.end != end || !same_chain {
+            found.problems.push(derived(path, "it does not belong to this log at its end"));
+            continue;
+        }
+        let mut folded = Statistics::new();
+        let both = checkpoints::fold_to(source, &mut folded, end)
+            .and_then(|()| checkpoints::fold_to(source, &mut statistics, end));
+        if unless_damaged(both)?.is_some() && folded != statistics {
+            found.problems.push(derived(path, "its statistics are not those of the log"));
+        }
+    }
+    Ok(())
+}
+
+/// What was found, or nothing where the segments are damaged, which is listed already.
+fn unless_damaged<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
+    match found {
+        Err(Error::Corrupt { .. }) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+/// A problem of a derived file: no event is touched, and it is rebuilt when it is needed.
+fn derived(path: PathBuf, reason: &str) -> Problem {
+    Problem {
+        path,
+        offset: 0,
+        reason: format!("{reason}; it is derived and will be rebuilt"),
+        events: None,
+    }
+}
+
+/// Bytes of the files in a directory of derived files.
+fn bytes_in(env: &Env, dir: &Path) -> Result<u64, Error> {
+    let mut bytes = 0;
+    for name in names(env, dir)? {
+        let path = dir.join(name);
+        let file = match env.disk.open(&path, Access::Read) {
+            // A writer replaced it since it was listed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            file => file.map_err(Error::io("open", &path))?,
+        };
+        bytes += file.size().map_err(Error::io("read the length of", &path))?;
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,143 @@
+//! Saved statistics: which checkpoint is used, when one is written, which are deleted.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::files;
+use super::source::Source;
+use crate::log::Env;
+use crate::projection::{Projection, Statistics, checkpoint};
+use crate::{Error, Fault};
+
+/// The directory of the checkpoints.
+pub(super) const CHECKPOINTS: &str = "checkpoints";
+/// A checkpoint is written when this many events, or as many as there are customers, follow the
+/// last one: writing it costs 32 bytes a customer.
+const EVENTS_MIN: u64 = 262_144;
+/// How many are kept.
+const KEPT: usize = 2;
+
+/// The checkpoints of a log: the sequence each ends at and its file, newest first.
+pub(super) fn list(env: &Env, dir: &Path) -> Result<Vec<(u64, PathBuf)>, Error> {
+    let dir = dir.join(CHECKPOINTS);
+    let names = match env.disk.list(&dir) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("list", &dir)(error)),
+    };
+    let parse = |name: &String| Some((name.strip_suffix(".ckpt")?.parse().ok()?, dir.join(name)));
+    let mut found: Vec<(u64, PathBuf)> = names.iter().filter_map(parse).collect();
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(found)
+}
+
+/// A checkpoint, or what keeps it from being used.
+pub(super) type Decoded = Result<(Statistics, checkpoint::Header), Fault>;
+
+/// Reads a whole checkpoint; `None` where there is no such file.
+pub(super) fn read(env: &Env, path: &Path, log_id: u64) -> Result<Option<Decoded>, Error> {
+    let Some(map) = files::map(env, path)? else { return Ok(None) };
+    Ok(Some(checkpoint::decode(map.all(), log_id)))
+}
+
+/// The statistics of the newest checkpoint that fits the log.
+pub(super) fn newest(
+    env: &Env,
+    dir: &Path,
+    source: &Source<'_>,
+) -> Result<Option<Statistics>, Error> {
+    newest_until(env, dir, source, source.end())
+}
+
+/// The statistics of the newest checkpoint that fits the log and ends at `until` or before.
+pub(super) fn newest_until(
+    env: &Env,
+    dir: &Path,
+    source: &Source<'_>,
+    until: u64,
+) -> Result<Option<Statistics>, Error> {
+    let log_id = source.log_id();
+    for (end, path) in list(env, dir)? {
+        if end > until.min(source.end()) {
+            continue;
+        }
+        // A checkpoint that cannot be used costs time, never an answer: `verify` reports it.
+        let Some(Ok((statistics, header))) = read(env, &path, log_id)? else { continue };
+        if header.end == end && source.chain_at(end)? == Some(header.chain) {
+            return Ok(Some(statistics));
+        }
+    }
+    Ok(None)
+}
+
+/// A sequence up to which a checkpoint proves the log to have been durable; 0 without one.
+pub(super) fn evidence(env: &Env, dir: &Path, log_id: u64) -> Result<u64, Error> {
+    for (_, path) in list(env, dir)? {
+        let Some(map) = files::map(env, &path)? else { continue };
+        if let Ok(header) = checkpoint::decode_header(map.all(), log_id) {
+            return Ok(header.end);
+        }
+    }
+    Ok(0)
+}
+
+/// Folds what the statistics lack.
+pub(super) fn catch_up(
+    source: &Source<'_>,
+    projection: &mut dyn Projection,
+    from: u64,
+) -> Result<(), Error> {
+    source.batches(from, &mut |batch| {
+        projection.apply(batch)?;
+        Ok(true)
+    })
+}
+
+/// Folds what the statistics lack up to a sequence where a batch ends, and the marks there, which
+/// may have come after a checkpoint.
+pub(super) fn fold_to(
+    source: &Source<'_>,
+    statistics: &mut Statistics,
+    end: u64,
+) -> Result<(), Error> {
+    source.batches(statistics.end(), &mut |batch| {
+        let first = batch.first_seq();
+        let goes_on = first < end || first == end && batch.events() == 0;
+        if goes_on {
+            statistics.apply(batch)?;
+        }
+        Ok(goes_on)
+    })
+}
+
+/// Writes a checkpoint if enough events follow the last one, and deletes those it replaces.
+pub(super) fn write_if_due(
+    env: &Env,
+    dir: &Path,
+    source: &Source<'_>,
+    log_id: u64,
+) -> Result<(), Error> {
+    let last = list(env, dir)?.first().map_or(0, |(end, _)| *end);
+    let due = |customers: usize| {
+        let customers = u64::try_from(customers).unwrap_or(u64::MAX);
+        source.end().saturating_sub(last) >= EVENTS_MIN.max(customers)
+    };
+    if !due(0) {
+        return Ok(());
+    }
+    let mut statistics = newest(env, dir, source)?.unwrap_or_default();
+    if !due(statistics.customers().len()) {
+        return Ok(());
+    }
+    let from = statistics.end();
+    catch_up(source, &mut statistics, from)?;
+    let Some(chain) = source.chain_at(statistics.end())? else { return Ok(()) };
+    let mut bytes = Vec::new();
+    checkpoint::encode(&statistics, log_id, chain, &mut bytes);
+    let path = dir.join(CHECKPOINTS).join(format!("{:020}.ckpt", statistics.end()));
+    files::replace(env, &path, &bytes)?;
+    for (_, old) in list(env, dir)?.into_iter().skip(KEPT) {
+        env.disk.remove(&old).map_err(Error::io("remove", &old))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! What derived files prove about how long the log once was.
+
+use std::path::Path;
+
+use super::checkpoints::{self, CHECKPOINTS};
+use super::files;
+use super::shelf::KEYS;
+use super::sidecar::Sidecar;
+use crate::Error;
+use crate::log::{Env, read_meta};
+
+/// A sequence below which every event was durable once, whatever the segments say now; 0 if
+/// nothing proves any. Files of another log and damaged ones prove nothing.
+pub(super) fn evidence(env: &Env, dir: &Path) -> Result<u64, Error> {
+    let Some(log_id) = read_meta(env, dir).ok().flatten().map(|meta| meta.log_id) else {
+        // Without a readable segment nothing says whose files these are. They prove that there
+        // was a log.
+        let is_derived = |name: &String| name.ends_with(".keys") || name.ends_with(".ckpt");
+        let mut all = names(env, &dir.join(KEYS))?;
+        all.extend(names(env, &dir.join(CHECKPOINTS))?);
+        return Ok(u64::from(all.iter().any(is_derived)));
+    };
+    let mut proven = checkpoints::evidence(env, dir, log_id)?;
+    for name in names(env, &dir.join(KEYS))? {
+        let Some(map) = files::map(env, &dir.join(KEYS).join(name))? else { continue };
+        let Ok(sidecar) = Sidecar::open(map) else { continue };
+        if sidecar.cover().log_id == log_id {
+            proven = proven.max(sidecar.cover().end);
+        }
+    }
+    Ok(proven)
+}
+
+/// The names in a directory of derived files, none if there is no such directory.
+pub(super) fn names(env: &Env, dir: &Path) -> Result<Vec<String>, Error> {
+    match env.disk.list(dir) {
+        Ok(names) => Ok(names),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Error::io("list", dir)(error)),
+    }
+}

@@ -1,0 +1,39 @@
+//! Whole small files of derived data: mapped to read, replaced in one step to write.
+
+use std::io;
+use std::path::Path;
+
+use crate::Error;
+use crate::log::{Access, Env, Map, write_full};
+
+/// Maps a file; `None` where there is none.
+pub(super) fn map(env: &Env, path: &Path) -> Result<Option<Map>, Error> {
+    let file = match env.disk.open(path, Access::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("open", path)(error)),
+    };
+    let size = file.size().map_err(Error::io("read the size of", path))?;
+    file.map(size).map(Some).map_err(Error::io("map", path))
+}
+
+/// Puts `bytes` under a name, in place of what was there: written beside it, synced, renamed.
+/// A crash leaves the old file or the new one, and perhaps a `*.tmp`.
+pub(super) fn replace(env: &Env, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let (Some(dir), temporary) = (path.parent(), path.with_extension("tmp")) else {
+        return Ok(());
+    };
+    env.disk.make_dir(dir).map_err(Error::io("make the directory", dir))?;
+    match env.disk.remove(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(Error::io("remove", &temporary)(error));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    let file =
+        env.disk.open(&temporary, Access::Create).map_err(Error::io("create", &temporary))?;
+    write_full(&*file, bytes, 0).map_err(Error::io("write", &temporary))?;
+    file.sync().map_err(Error::io("sync", &temporary))?;
+    env.disk.rename(&temporary, path).map_err(Error::io("rename a new file to", path))?;
+    env.disk.sync_dir(dir).map_err(Error::io("sync the directory", dir))
+}

@@ -1,0 +1,391 @@
+//! One log directory: append, statistics, top X, follow.
+//!
+//! The store joins the rooms: admission over the log for writing, projections over the log for
+//! answers. It owns what is derived (key sidecars, checkpoints) and decides when it is written.
+//! It does not know JSON sources, terminals or networks.
+
+mod answers;
+mod call;
+mod check;
+mod checkpoints;
+mod evidence;
+mod explain;
+mod files;
+mod follower;
+mod held;
+mod index;
+mod ingest;
+mod names;
+mod records;
+mod rules;
+mod shelf;
+mod sidecar;
+mod source;
+mod stage;
+#[cfg(test)]
+mod tests;
+mod types;
+
+pub use crate::log::explain::Part;
+pub use call::Call;
+pub use explain::explain;
+pub use follower::Follower;
+pub use types::{
+    CallOptions, CheckpointState, Customer, HoldMax, Info, OnReject, Options, Origin, Problem,
+    Question, Receipt, Record, Rejected, SegmentInfo, Span, Sync, Top, Verification,
+};
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use crate::event::{Event, Rules};
+use crate::log::{BodyReader, Env, LogMeta, LogSettings, View, Writer};
+use crate::projection::{Digest, Projection, Statistics, TimeFrame};
+use crate::{Error, codec};
+use answers::Answers;
+use ingest::Ingest;
+use names::{Names, each_customer};
+use rules::agreed_rules;
+use source::Source;
+
+/// How the log reads what it needs of a batch.
+const READERS: BodyReader =
+    BodyReader { customers_before: codec::customers_before, tally: codec::tally };
+
+/// One log directory, to append to and to ask.
+///
+/// Asking takes no lock and writes nothing; the first append locks the directory for writing,
+/// recovers the log if its last writer was killed, and keeps the lock until the store is closed
+/// or dropped.
+pub struct Store {
+    env: Env,
+    /// None for a scratch store.
+    dir: Option<PathBuf>,
+    options: Options,
+    rules: Rules,
+    exists: bool,
+    ingest: Option<Ingest>,
+}
+
+impl Store {
+    /// Opens the log in `dir`, or, with no log there, what the first append will make one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Options`] if the log has another currency or time range than the options ask for,
+    /// or lies on a network file system; else what reading its first header says.
+    pub fn open(dir: impl Into<PathBuf>, options: Options) -> Result<Store, Error> {
+        Store::open_in(Env::real(options.allow_remote), dir.into(), options)
+    }
+
+    /// As [`Store::open`], on a disk, clock and randomness that are given.
+    pub(crate) fn open_in(env: Env, dir: PathBuf, options: Options) -> Result<Store, Error> {
+        let (meta, exists) = match crate::log::read_meta(&env, &dir) {
+            Ok(meta) => (meta.clone(), meta.is_some()),
+            // Whoever reads on will be told again; `verify` must be able to tell it all.
+            Err(Error::Corrupt { .. }) => (None, true),
+            Err(error) => return Err(error),
+        };
+        let rules = agreed_rules(&dir, meta.as_ref(), &options)?;
+        Ok(Store { env, dir: Some(dir), options, rules, exists, ingest: None })
+    }
+
+    /// A log of its own in memory and temporary files, gone when dropped. It syncs nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Options`] for options that no log can have.
+    pub fn scratch(options: Options) -> Result<Store, Error> {
+        let env = Env::real(options.allow_remote);
+        let rules = agreed_rules(Path::new("(temporary)"), None, &options)?;
+        let ingest = Some(Ingest::scratch(env.clone()));
+        Ok(Store { env, dir: None, options, rules, exists: true, ingest })
+    }
+
+    /// Whether there is a log; the first append makes one.
+    pub fn exists(&self) -> bool {
+        self.exists
+    }
+
+    /// The next sequence to be written, of what can be read now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::top`].
+    pub fn end(&self) -> Result<u64, Error> {
+        Ok(self.source()?.end())
+    }
+
+    /// What every event must keep to.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Appends events as one call, and says what became of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Call::push`] and [`Call::finish`].
+    pub fn append<'e>(
+        &mut self,
+        events: impl IntoIterator<Item = Event<'e>>,
+    ) -> Result<Receipt, Error> {
+        let rules = self.rules.clone();
+        let mut call = self.call(CallOptions::default())?;
+        let mut text = String::new();
+        for (event, line) in events.into_iter().zip(1..) {
+            text.clear();
+            event.to_json(rules.currency, &mut text);
+            let at = Origin { source: 0, line };
+            // Whoever put the event together may have broken rules that a reader sees to.
+            match event.check(&rules) {
+                Ok(()) => call.push(&event, text.as_bytes(), at)?,
+                Err(rejection) => call.reject(&rejection, text.as_bytes(), at)?,
+            }
+        }
+        call.finish()
+    }
+
+    /// Begins a call of many events, creating the log if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] while another process writes; [`Error::Corrupt`] if the log is damaged,
+    /// in which case nothing was changed; what the disk says.
+    pub fn call<'a>(&'a mut self, options: CallOptions<'a>) -> Result<Call<'a>, Error> {
+        if options.strict && self.dir.is_none() {
+            let reason =
+                "a scratch store keeps what it is given; strict calls need a log".to_owned();
+            return Err(Error::Options { reason });
+        }
+        if self.ingest.as_ref().is_some_and(|ingest| ingest.busy && ingest.is_log()) {
+            // A call was given up: what it left pending must not be committed by this one.
+            self.ingest = None;
+        }
+        let ingest = match self.ingest.take() {
+            Some(ingest) => ingest,
+            None => self.open_ingest()?,
+        };
+        let ingest = self.ingest.insert(ingest);
+        if ingest.busy {
+            ingest.forget_pending()?;
+        }
+        ingest.tend()?;
+        Ok(Call::begin(ingest, self.rules.clone(), options, self.options.sync))
+    }
+
+    fn open_ingest(&mut self) -> Result<Ingest, Error> {
+        let dir = self.dir.as_ref().expect("a scratch store has its ingest from the start");
+        let evidence = evidence::evidence(&self.env, dir)?;
+        let settings = LogSettings {
+            segment_bytes_max: self.options.segment_bytes_max,
+            ..LogSettings::new(LogMeta {
+                log_id: 0,
+                currency: self.rules.currency,
+                partition: 0,
+                partitions: 1,
+                time_range_us: self.rules.time_range_us.clone(),
+            })
+        };
+        let (writer, _recovered) = Writer::open(&self.env, dir, &settings, READERS, evidence)?;
+        self.exists = true;
+        // Another process may have made the log meanwhile; the events at hand were checked by the
+        // rules of the log that was to be.
+        if agreed_rules(dir, Some(writer.meta()), &self.options)? != self.rules {
+            let reason = format!("the log in {} was made meanwhile: open it again", dir.display());
+            return Err(Error::Options { reason });
+        }
+        Ingest::open(self.env.clone(), dir.clone(), writer)
+    }
+
+    /// The top `x` customers by lifetime value, best first; ties by id, ascending.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] without a log; damage met on the way; what the disk says.
+    pub fn top(&self, x: usize, question: &Question) -> Result<Top, Error> {
+        let source = self.source()?;
+        let statistics = self.statistics(&source, question.frame)?;
+        Answers::new(&source, &statistics, question).top(x, self.rules.currency)
+    }
+
+    /// Customers by id, `None` for an id that the log does not know; and the time the statistics
+    /// were taken over, none on an empty log.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::top`].
+    pub fn stats(
+        &self,
+        ids: &[String],
+        question: &Question,
+    ) -> Result<(Option<Span>, Vec<Option<Customer>>), Error> {
+        let source = self.source()?;
+        let statistics = self.statistics(&source, question.frame)?;
+        let answers = Answers::new(&source, &statistics, question);
+        let mut found: HashMap<&str, Option<u32>> = ids.iter().map(|id| (&**id, None)).collect();
+        each_customer(&source, &mut |id, ordinal| {
+            if let Some(place) = found.get_mut(id) {
+                *place = Some(ordinal);
+            }
+        })?;
+        let ordinals: Vec<Option<u32>> =
+            ids.iter().map(|id| found.get(&**id).copied().flatten()).collect();
+        let mut names = Names::new(&source);
+        let known: Vec<u32> = ordinals.iter().copied().flatten().collect();
+        let mut customers = answers.customers(&known, &mut names)?.into_iter();
+        let answered = ordinals.iter().map(|ordinal| ordinal.and_then(|_| customers.next()));
+        Ok((answers.span(), answered.collect()))
+    }
+
+    /// Up to which position a source has been read, by the last mark that was appended.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::top`].
+    pub fn mark(&self, source: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let statistics = self.statistics(&self.source()?, TimeFrame::Dataset)?;
+        Ok(statistics.mark(source).map(<[u8]>::to_vec))
+    }
+
+    /// Folds the whole log into a projection, from the first event; returns its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::top`].
+    pub fn replay(&self, projection: &mut dyn Projection) -> Result<u64, Error> {
+        let source = self.source()?;
+        checkpoints::catch_up(&source, projection, 0)?;
+        Ok(source.end())
+    }
+
+    /// The digest of statistics that were folded from this log.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::top`].
+    pub fn digest(&self, statistics: &Statistics) -> Result<Digest, Error> {
+        let mut digest = Digest::default();
+        each_customer(&self.source()?, &mut |id, ordinal| {
+            let at = usize::try_from(ordinal).ok();
+            if let Some(customer) = at.and_then(|at| statistics.customers().get(at)) {
+                digest.add(id, customer);
+            }
+        })?;
+        Ok(digest)
+    }
+
+    /// Whether the newest checkpoint, continued to the same end, gives the same statistics.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::top`].
+    pub fn compare_checkpoint(&self, statistics: &Statistics) -> Result<CheckpointState, Error> {
+        let (Some(dir), source) = (&self.dir, self.source()?) else {
+            return Ok(CheckpointState::None);
+        };
+        // A writer may have gone on, and saved more than was folded.
+        let until = statistics.end();
+        let Some(mut saved) = checkpoints::newest_until(&self.env, dir, &source, until)? else {
+            return Ok(CheckpointState::None);
+        };
+        checkpoints::fold_to(&source, &mut saved, until)?;
+        Ok(if saved == *statistics { CheckpointState::Equal } else { CheckpointState::Different })
+    }
+
+    /// Gives the records from a sequence on, until `each` returns false; returns the log's end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::top`], and errors of `each`.
+    pub fn records(
+        &self,
+        from: u64,
+        each: &mut dyn FnMut(&Record<'_>) -> Result<bool, Error>,
+    ) -> Result<u64, Error> {
+        let source = self.source()?;
+        records::read_records(&source, from, each)?;
+        Ok(source.end())
+    }
+
+    /// Follows the log from a sequence on, while this or another process appends to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::top`].
+    pub fn follow(&self, from: u64) -> Result<Follower, Error> {
+        let dir = self.dir()?;
+        let view = View::open(&self.env, dir, READERS)?;
+        Ok(Follower::new(view, self.rules.clone(), from))
+    }
+
+    /// Segments, counts, times, bytes, and what is synced.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::top`].
+    pub fn info(&self) -> Result<Info, Error> {
+        let source = self.source()?;
+        let statistics = self.statistics(&source, TimeFrame::Dataset)?;
+        check::info(&self.env, self.dir()?, &source, &statistics, &self.rules)
+    }
+
+    /// Reads and checks every byte of every file; damage is in the answer, not an error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] without a log; what the disk says.
+    pub fn verify(&self) -> Result<Verification, Error> {
+        check::verify(&self.env, self.dir()?)
+    }
+
+    /// Syncs, cuts what was preallocated, and lets go of the log.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says; everything acknowledged is safe all the same.
+    pub fn close(mut self) -> Result<(), Error> {
+        let writer = self.ingest.take().and_then(|ingest| ingest.shelf.writer);
+        writer.map_or(Ok(()), Writer::close)
+    }
+
+    fn dir(&self) -> Result<&Path, Error> {
+        match &self.dir {
+            Some(dir) if self.exists => Ok(dir),
+            Some(dir) => Err(Error::Missing { path: dir.clone() }),
+            None => {
+                let reason = "a scratch store has no directory".to_owned();
+                Err(Error::Options { reason })
+            }
+        }
+    }
+
+    /// The batches to answer from: this store's own, synced or not, or another writer's.
+    fn source(&self) -> Result<Source<'_>, Error> {
+        match &self.ingest {
+            Some(Ingest { view: Some(view), .. }) => Ok(Source::Own(view)),
+            Some(Ingest { shelf, .. }) if shelf.writer.is_none() => {
+                Ok(Source::Stage(shelf.stage.as_ref().expect("a scratch store has a stage")))
+            }
+            Some(_) | None => {
+                let view = View::open(&self.env, self.dir()?, READERS)?;
+                Ok(Source::View(Box::new(view)))
+            }
+        }
+    }
+
+    /// The log's statistics over a frame: the newest checkpoint, continued. A window of time is
+    /// folded from the first event, since no checkpoint knows it.
+    fn statistics(&self, source: &Source<'_>, frame: TimeFrame) -> Result<Statistics, Error> {
+        let saved = match (&self.dir, frame) {
+            (Some(dir), TimeFrame::Dataset | TimeFrame::Customer) => {
+                checkpoints::newest(&self.env, dir, source)?
+            }
+            (None, _) | (Some(_), TimeFrame::Window { .. }) => None,
+        };
+        let mut statistics = saved.unwrap_or_else(|| Statistics::over(frame));
+        let from = statistics.end();
+        checkpoints::catch_up(source, &mut statistics, from)?;
+        Ok(statistics)
+    }
+}

@@ -1,0 +1,82 @@
+//! Records: events read back from the log as their producers told them.
+
+use super::names::{Names, each_customer};
+use super::source::Source;
+use super::types::Record;
+use crate::Error;
+use crate::codec::{Batch, RowKind};
+
+/// Reading more events than this, all customers' ids are read first instead of one by one.
+const ONE_BY_ONE_MAX: u64 = 10_000;
+
+/// Gives the records from `from` on, until `each` returns false.
+pub(super) fn read_records(
+    source: &Source<'_>,
+    from: u64,
+    each: &mut dyn FnMut(&Record<'_>) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    let mut ids = Ids::new(source, from)?;
+    source.batches(from, &mut |batch| {
+        let mut sequence = batch.first_seq();
+        ids.learn(batch)?;
+        for row in batch.rows()?.iter() {
+            // A row of a kind that a later version writes is no event that this one can tell.
+            if sequence >= from && row.kind.is_some() {
+                let id = ids.get(row.customer)?;
+                let event = row.to_event(row.key.unwrap_or(id), id);
+                let Some(event) = event else { continue };
+                if !each(&Record { sequence, event })? {
+                    return Ok(false);
+                }
+            }
+            sequence += 1;
+        }
+        Ok(true)
+    })
+}
+
+/// Ids by ordinal.
+struct Ids<'a> {
+    names: Names<'a>,
+    /// All customers' ids from ordinal 0 on, when many are needed.
+    all: Option<Vec<Box<str>>>,
+    one: String,
+}
+
+impl<'a> Ids<'a> {
+    fn new(source: &'a Source<'a>, from: u64) -> Result<Ids<'a>, Error> {
+        let mut all = None;
+        if source.end().saturating_sub(from) > ONE_BY_ONE_MAX {
+            let mut ids = Vec::new();
+            // Those at and after `from` are learnt as they come by.
+            if from > 0 {
+                each_customer(source, &mut |id, _| ids.push(id.into()))?;
+            }
+            all = Some(ids);
+        }
+        Ok(Ids { names: Names::new(source), all, one: String::new() })
+    }
+
+    fn learn(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
+        let Some(all) = &mut self.all else { return Ok(()) };
+        let known = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        if batch.customers_before() != known {
+            return Ok(());
+        }
+        let rows = batch.rows();
+        if let Ok(rows) = rows {
+            let newcomers = rows.iter().filter(|row| row.kind == Some(RowKind::CustomerNew));
+            all.extend(newcomers.filter_map(|row| row.key.map(Box::<str>::from)));
+        }
+        Ok(())
+    }
+
+    fn get(&mut self, ordinal: u32) -> Result<&str, Error> {
+        let at = usize::try_from(ordinal).unwrap_or(usize::MAX);
+        if self.all.as_ref().is_some_and(|all| at < all.len()) {
+            return Ok(self.all.as_ref().and_then(|all| all.get(at)).map_or("", |id| id));
+        }
+        self.one = self.names.id(ordinal)?;
+        Ok(&self.one)
+    }
+}

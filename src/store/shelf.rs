@@ -1,0 +1,289 @@
+//! Where admission looks things up: the log's batches, those still staged, and the key index
+//! over both: recent entries in memory, older ones in the sidecars of sealed segments.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::files;
+use super::index::RecentKeys;
+use super::names::each_customer;
+use super::sidecar::{self, Cover, Sidecar};
+use super::source::Source;
+use super::stage::Stage;
+use crate::Error;
+use crate::admission::{self, Lookup};
+use crate::codec::Batch;
+use crate::log::{Env, Frame, Map, SegmentInfo, Tally, View, Writer};
+
+/// The directory of the sidecars.
+pub(super) const KEYS: &str = "keys";
+
+/// A writer's batches and the index of their keys.
+pub(super) struct Shelf {
+    env: Env,
+    /// The log's directory; empty for a scratch store.
+    dir: PathBuf,
+    /// The log; none for a scratch store.
+    pub(super) writer: Option<Writer>,
+    /// Batches after the log's end; none for an append that writes as it goes.
+    pub(super) stage: Option<Stage>,
+    recent: RecentKeys,
+    /// Of the sealed segments, oldest first.
+    sidecars: Vec<(SegmentInfo, Sidecar)>,
+    seed: u64,
+}
+
+impl Shelf {
+    /// A shelf without a log.
+    pub(super) fn scratch(env: Env, seed: u64) -> Shelf {
+        let stage = Some(Stage::new(0, Tally::default()));
+        let recent = RecentKeys::new(0);
+        let (dir, sidecars) = (PathBuf::new(), Vec::new());
+        Shelf { env, dir, writer: None, stage, recent, sidecars, seed }
+    }
+
+    /// Opens or rebuilds the sidecars of the sealed segments and reads the active one.
+    pub(super) fn open(env: Env, dir: PathBuf, mut writer: Writer) -> Result<Shelf, Error> {
+        let (seed, view) = (writer.meta().log_id, writer.view()?);
+        let (sealed, active): (Vec<_>, Vec<_>) =
+            view.segments()?.into_iter().partition(|segment| segment.sealed);
+        let active_first = active.first().map_or(0, |segment| segment.first_seq);
+        let (recent, sidecars) = (RecentKeys::new(active_first), Vec::new());
+        let mut shelf =
+            Shelf { env, dir, writer: Some(writer), stage: None, recent, sidecars, seed };
+        for segment in sealed {
+            let sidecar = match shelf.load_sidecar(&segment)? {
+                Some(sidecar) => sidecar,
+                None => shelf.rebuild_sidecar(&segment)?,
+            };
+            shelf.sidecars.push((segment, sidecar));
+        }
+        enter_all(&view, seed, active_first..view.end(), &mut shelf.recent)?;
+        Ok(shelf)
+    }
+
+    /// How many entries are in memory.
+    #[cfg(test)]
+    pub(super) fn recent_len(&self) -> usize {
+        self.recent.len()
+    }
+
+    /// The next sequence to be written.
+    pub(super) fn end(&self) -> u64 {
+        self.stage.as_ref().map_or_else(|| self.log().end(), Stage::end)
+    }
+
+    /// What all batches up to the end add up to.
+    pub(super) fn tally(&self) -> Tally {
+        self.stage.as_ref().map_or_else(|| self.log().tally(), Stage::tally)
+    }
+
+    /// Takes a batch: to the stage while there is one, else to the log.
+    pub(super) fn append(&mut self, body: &[u8], events: u32, after: Tally) -> Result<(), Error> {
+        if let Some(stage) = &mut self.stage {
+            stage.append(body, events, after)?;
+            if self.writer.is_none() {
+                // Without a log there are no sidecars, and nothing to remember for them.
+                self.recent.forget_replaced(stage.end());
+            }
+            return Ok(());
+        }
+        let writer = self.writer.as_mut().expect("a shelf has a log or a stage");
+        writer.append(body, events, after)?;
+        self.note_seals()?;
+        self.recent.forget_replaced(self.log().end());
+        Ok(())
+    }
+
+    /// Begins to stage what is appended.
+    pub(super) fn begin_stage(&mut self) {
+        self.stage = Some(Stage::new(self.log().end(), self.log().tally()));
+    }
+
+    /// Writes what was staged to the log.
+    pub(super) fn commit_stage(&mut self) -> Result<(), Error> {
+        let Some(stage) = self.stage.take() else { return Ok(()) };
+        for batch in stage.batches() {
+            self.append(&stage.read(batch)?.body, batch.events, batch.after)?;
+        }
+        Ok(())
+    }
+
+    /// Indexes the keys of what is staged anew, without what never was; returns the hashes' seed.
+    pub(super) fn index_again(&mut self) -> Result<u64, Error> {
+        if let Some(stage) = &self.stage {
+            let mut recent = RecentKeys::new(stage.first_seq());
+            let mut newest = Newest::new();
+            for batch in stage.batches() {
+                enter(&stage.read(batch)?, self.seed, &mut newest, &mut recent)?;
+            }
+            recent.forget_replaced(stage.end());
+            self.recent = recent;
+        }
+        Ok(self.seed)
+    }
+
+    /// Writes the sidecars of segments that were sealed since the last time.
+    fn note_seals(&mut self) -> Result<(), Error> {
+        let writer = self.writer.as_mut().expect("only a log has segments");
+        for segment in writer.take_sealed() {
+            let entries = self.recent.take_below(segment.end_seq);
+            let bytes = sidecar::encode(&self.cover(&segment), entries);
+            let sidecar = self.write_sidecar(&segment, bytes)?;
+            self.sidecars.push((segment, sidecar));
+        }
+        Ok(())
+    }
+
+    fn log(&self) -> &Writer {
+        self.writer.as_ref().expect("a scratch store always has a stage")
+    }
+
+    fn cover(&self, segment: &SegmentInfo) -> Cover {
+        cover(self.seed, segment)
+    }
+
+    /// A sidecar that is there and fits its segment.
+    fn load_sidecar(&self, segment: &SegmentInfo) -> Result<Option<Sidecar>, Error> {
+        let path = sidecar_path(&self.dir, segment.first_seq);
+        let Some(map) = files::map(&self.env, &path)? else { return Ok(None) };
+        let sidecar = Sidecar::open(map).ok();
+        Ok(sidecar.filter(|sidecar| sidecar.cover() == self.cover(segment)))
+    }
+
+    fn rebuild_sidecar(&mut self, segment: &SegmentInfo) -> Result<Sidecar, Error> {
+        let view = self.writer.as_mut().expect("only a log has segments").view()?;
+        let mut recent = RecentKeys::new(segment.first_seq);
+        enter_all(&view, self.seed, segment.first_seq..segment.end_seq, &mut recent)?;
+        let entries = recent.take_below(segment.end_seq);
+        self.write_sidecar(segment, sidecar::encode(&self.cover(segment), entries))
+    }
+
+    /// Puts a sidecar on disk and maps it. A disk that refuses leaves it in memory: it is derived,
+    /// and a log whose disk is full of segments must stay readable and correct.
+    fn write_sidecar(&self, segment: &SegmentInfo, bytes: Vec<u8>) -> Result<Sidecar, Error> {
+        let path = sidecar_path(&self.dir, segment.first_seq);
+        let mapped = files::replace(&self.env, &path, &bytes)
+            .and_then(|()| files::map(&self.env, &path))
+            .ok()
+            .flatten();
+        let map = mapped.unwrap_or_else(|| Map::owned(bytes));
+        Sidecar::open(map).map_err(|reason| unreadable(path, reason))
+    }
+}
+
+/// What a segment's sidecar must say it covers.
+pub(super) fn cover(log_id: u64, segment: &SegmentInfo) -> Cover {
+    let (first, end, chain) = (segment.first_seq, segment.end_seq, segment.chain_out);
+    Cover { log_id, first, end, chain }
+}
+
+/// Enters the keys of the events in a range that begins and ends with batches.
+fn enter_all(
+    view: &View,
+    seed: u64,
+    range: Range<u64>,
+    keys: &mut RecentKeys,
+) -> Result<(), Error> {
+    let mut newest = Newest::new();
+    for frame in view.frames(range.start) {
+        let frame = frame?;
+        if frame.first_seq >= range.end {
+            break;
+        }
+        enter(&frame, seed, &mut newest, keys)?;
+    }
+    keys.forget_replaced(range.end);
+    Ok(())
+}
+
+/// By the sequence of an order's ORDER NEW the sequence of its newest state.
+type Newest = HashMap<u64, u64>;
+
+/// Enters the keys of a batch. As in admission an order keeps one entry, that of its newest state.
+fn enter(
+    frame: &Frame<'_>,
+    seed: u64,
+    newest: &mut Newest,
+    keys: &mut RecentKeys,
+) -> Result<(), Error> {
+    Batch::decode(&frame.body, frame.first_seq, frame.events)
+        .and_then(|batch| {
+            admission::entries(&batch, seed, &mut |hash, row, order_seq| {
+                let sequence = frame.first_seq + row;
+                match order_seq {
+                    Some(order) => {
+                        let old = newest.insert(order, sequence).unwrap_or(order);
+                        keys.supersede(hash, old, sequence);
+                    }
+                    None => keys.enter(hash, sequence),
+                }
+            })
+        })
+        .map_err(|fault| fault.at(frame.path, frame.offset))
+}
+
+fn unreadable(path: PathBuf, reason: &str) -> Error {
+    let reason = format!("a key sidecar just written does not read back: {reason}");
+    Error::Corrupt { path, offset: 0, reason }
+}
+
+impl Lookup for Shelf {
+    fn candidates(&mut self, level: usize, hash: u64, found: &mut Vec<u64>) -> Result<bool, Error> {
+        found.clear();
+        if level == 0 {
+            self.recent.candidates(hash, found);
+            return Ok(true);
+        }
+        let at = self.sidecars.len().checked_sub(level);
+        let Some((at, (segment, sidecar))) = at.and_then(|at| Some((at, self.sidecars.get(at)?)))
+        else {
+            return Ok(false);
+        };
+        if sidecar.candidates(hash, found).is_ok() {
+            return Ok(true);
+        }
+        // Damaged since it was opened, or in a block not read before: made anew from its segment.
+        let segment = segment.clone();
+        let rebuilt = self.rebuild_sidecar(&segment)?;
+        found.clear();
+        rebuilt
+            .candidates(hash, found)
+            .map_err(|reason| unreadable(sidecar_path(&self.dir, segment.first_seq), reason))?;
+        if let Some((_, place)) = self.sidecars.get_mut(at) {
+            *place = rebuilt;
+        }
+        Ok(true)
+    }
+
+    fn batch(&self, sequence: u64) -> Result<Frame<'_>, Error> {
+        match &self.stage {
+            Some(stage) if sequence >= stage.first_seq() => stage.batch(sequence),
+            Some(_) | None => {
+                let frame = self.log().frame_of(sequence)?;
+                Ok(frame.expect("only sequences below the log's end are asked for"))
+            }
+        }
+    }
+
+    fn customers(&mut self, each: &mut dyn FnMut(&str, u32)) -> Result<(), Error> {
+        if let Some(writer) = &mut self.writer {
+            each_customer(&Source::Own(&writer.view()?), each)?;
+        }
+        self.stage.as_ref().map_or(Ok(()), |stage| each_customer(&Source::Stage(stage), each))
+    }
+
+    fn enter(&mut self, hash: u64, sequence: u64) {
+        self.recent.enter(hash, sequence);
+    }
+
+    fn supersede(&mut self, hash: u64, old: u64, new: u64) {
+        self.recent.supersede(hash, old, new);
+    }
+}
+
+/// Where the sidecar of the segment that starts at `first` is.
+pub(super) fn sidecar_path(dir: &Path, first: u64) -> PathBuf {
+    dir.join(KEYS).join(format!("{first:020}.keys"))
+}

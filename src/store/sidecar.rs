@@ -1,0 +1,249 @@
+//! Key sidecars: for each sealed segment its key entries, sorted, mapped and checked in blocks.
+//!
+//! Derived: a sidecar that is missing or damaged is rebuilt from its segment. The layout:
+//!
+//! ```text
+//! 0 magic 8 · 8 u64 log id · 16 u64 first · 24 u64 end · 32 u32 chain out · 36 u32 bucket bits
+//! 40 u64 entries · 48 u32 CRC of the block CRCs · 52 zeros · 60 u32 CRC of all before
+//! 64 a u32 CRC for each 4,096 bytes of what follows the CRCs
+//! then u32 bucket starts, one more than buckets · entries {u32 hash, u32 row}
+//! ```
+//!
+//! An entry's bucket is the upper bits of its hash, its `hash` the lower 32. A block's CRC is
+//! checked when a look-up first touches it, so that opening reads the header and the CRCs alone.
+
+use std::cell::RefCell;
+
+use super::index::Entry;
+use crate::log::Map;
+
+const MAGIC: [u8; 8] = *b"ltvkeys\x01";
+const HEADER_BYTES: usize = 64;
+const BLOCK_BYTES: usize = 4_096;
+/// A bucket holds this many entries on average, at most.
+const BUCKET_ENTRIES: u64 = 8;
+
+/// What a sidecar says it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cover {
+    pub(super) log_id: u64,
+    pub(super) first: u64,
+    pub(super) end: u64,
+    pub(super) chain: u32,
+}
+
+/// Writes a sidecar's bytes.
+pub(super) fn encode(cover: &Cover, mut entries: Vec<Entry>) -> Vec<u8> {
+    let bits = bucket_bits(entries.len() as u64);
+    // Newest first within a hash, so that a look-up meets the newest first.
+    entries.sort_unstable_by_key(|entry| (bucket(entry.hash, bits), low(entry.hash), !entry.row));
+    let buckets = 1_usize << bits;
+    let data_bytes = (buckets + 1) * 4 + entries.len() * 8;
+    let crcs_bytes = data_bytes.div_ceil(BLOCK_BYTES) * 4;
+    let mut data = Vec::with_capacity(data_bytes);
+    let mut at = 0;
+    for number in 0..=buckets as u64 {
+        while entries.get(at).is_some_and(|entry| bucket(entry.hash, bits) < number) {
+            at += 1;
+        }
+        data.extend_from_slice(&u32::try_from(at).unwrap_or(u32::MAX).to_le_bytes());
+    }
+    for entry in &entries {
+        data.extend_from_slice(&low(entry.hash).to_le_bytes());
+        data.extend_from_slice(&entry.row.to_le_bytes());
+    }
+    let mut crcs = Vec::with_capacity(crcs_bytes);
+    for block in data.chunks(BLOCK_BYTES) {
+        crcs.extend_from_slice(&crc32fast::hash(block).to_le_bytes());
+    }
+    let mut out = Vec::with_capacity(HEADER_BYTES + crcs.len() + data.len());
+    out.extend_from_slice(&MAGIC);
+    out.extend_from_slice(&cover.log_id.to_le_bytes());
+    out.extend_from_slice(&cover.first.to_le_bytes());
+    out.extend_from_slice(&cover.end.to_le_bytes());
+    out.extend_from_slice(&cover.chain.to_le_bytes());
+    out.extend_from_slice(&bits.to_le_bytes());
+    out.extend_from_slice(&(entries.len() as u64).to_le_bytes());
+    out.extend_from_slice(&crc32fast::hash(&crcs).to_le_bytes());
+    out.extend_from_slice(&[0; 8]);
+    out.extend_from_slice(&crc32fast::hash(&out).to_le_bytes());
+    out.extend_from_slice(&crcs);
+    out.extend_from_slice(&data);
+    out
+}
+
+/// A mapped sidecar.
+#[derive(Debug)]
+pub(super) struct Sidecar {
+    map: Map,
+    cover: Cover,
+    bits: u32,
+    entries: u64,
+    data_at: usize,
+    /// One bit a block: its CRC was checked.
+    checked: RefCell<Vec<u64>>,
+}
+
+/// Why a sidecar cannot be used; it is rebuilt then.
+type Why = &'static str;
+
+impl Sidecar {
+    /// Checks header, lengths and the CRCs' own CRC; no entry is read.
+    pub(super) fn open(map: Map) -> Result<Sidecar, Why> {
+        let bytes = map.all();
+        let header = bytes.get(..HEADER_BYTES).ok_or("shorter than its header")?;
+        if header.get(..8) != Some(&MAGIC) {
+            return Err("not a key sidecar of this version");
+        }
+        let (fields, crc) = header.split_at(60);
+        if crc != crc32fast::hash(fields).to_le_bytes() || fields.get(52..) != Some(&[0; 8]) {
+            return Err("its header is damaged");
+        }
+        let word = |at| read_u32(bytes, at).ok_or("shorter than its header");
+        let long = |at| read_u64(bytes, at).ok_or("shorter than its header");
+        let cover = Cover { log_id: long(8)?, first: long(16)?, end: long(24)?, chain: word(32)? };
+        let (bits, entries) = (word(36)?, long(40)?);
+        if bits > 32 || bits != bucket_bits(entries) {
+            return Err("its header does not fit its entries");
+        }
+        let data = entries
+            .checked_mul(8)
+            .and_then(|data| data.checked_add(((1_u64 << bits) + 1) * 4))
+            .and_then(|data| usize::try_from(data).ok())
+            .ok_or("its header does not fit its entries")?;
+        let data_at = HEADER_BYTES + data.div_ceil(BLOCK_BYTES) * 4;
+        if data_at.checked_add(data) != Some(bytes.len()) {
+            return Err("its length does not fit its header");
+        }
+        let crcs = bytes.get(HEADER_BYTES..data_at).ok_or("its length does not fit")?;
+        if crc32fast::hash(crcs) != word(48)? {
+            return Err("its checksums are damaged");
+        }
+        let blocks = crcs.len() / 4;
+        let checked = RefCell::new(vec![0; blocks.div_ceil(64)]);
+        Ok(Sidecar { cover, bits, entries, data_at, checked, map })
+    }
+
+    pub(super) fn cover(&self) -> Cover {
+        self.cover
+    }
+
+    /// Checks every block.
+    pub(super) fn check(&self) -> Result<(), Why> {
+        self.proven(0, self.map.all().len() - self.data_at).map(|_| ())
+    }
+
+    /// Adds the sequences under `hash`, newest first.
+    pub(super) fn candidates(&self, hash: u64, found: &mut Vec<u64>) -> Result<(), Why> {
+        let number = usize::try_from(bucket(hash, self.bits)).map_err(|_error| BROKEN)?;
+        let starts = self.proven(number * 4, 8)?;
+        let (from, to) = (read_u32(starts, 0).ok_or(BROKEN)?, read_u32(starts, 4).ok_or(BROKEN)?);
+        if from > to || u64::from(to) > self.entries {
+            return Err(BROKEN);
+        }
+        let entries_at = ((1_usize << self.bits) + 1) * 4;
+        let bytes = self.proven(entries_at + from as usize * 8, (to - from) as usize * 8)?;
+        for entry in bytes.chunks_exact(8) {
+            if read_u32(entry, 0) == Some(low(hash)) {
+                let row = read_u32(entry, 4).ok_or(BROKEN)?;
+                found.push(self.cover.first + u64::from(row));
+            }
+        }
+        Ok(())
+    }
+
+    /// `length` bytes of the data, their blocks' CRCs checked.
+    fn proven(&self, at: usize, length: usize) -> Result<&[u8], Why> {
+        let bytes = self.map.all();
+        let data = bytes.get(self.data_at..).ok_or(BROKEN)?;
+        let mut checked = self.checked.borrow_mut();
+        for block in at / BLOCK_BYTES..(at + length).div_ceil(BLOCK_BYTES) {
+            let word = checked.get_mut(block / 64).ok_or(BROKEN)?;
+            if *word & 1 << (block % 64) != 0 {
+                continue;
+            }
+            let from = block * BLOCK_BYTES;
+            let block_bytes = data.get(from..data.len().min(from + BLOCK_BYTES)).ok_or(BROKEN)?;
+            if Some(crc32fast::hash(block_bytes)) != read_u32(bytes, HEADER_BYTES + block * 4) {
+                return Err("one of its blocks is damaged");
+            }
+            *word |= 1 << (block % 64);
+        }
+        data.get(at..at + length).ok_or(BROKEN)
+    }
+}
+
+const BROKEN: Why = "its entries do not fit its header";
+
+fn bucket_bits(entries: u64) -> u32 {
+    let buckets = entries.div_ceil(BUCKET_ENTRIES).max(1);
+    buckets.next_power_of_two().trailing_zeros()
+}
+
+fn bucket(hash: u64, bits: u32) -> u64 {
+    hash.checked_shr(64 - bits).unwrap_or(0)
+}
+
+fn low(hash: u64) -> u32 {
+    u32::try_from(hash & 0xFFFF_FFFF).expect("the lower half of 64 bits")
+}
+
+fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
+    let four = bytes.get(at..at.checked_add(4)?)?;
+    Some(u32::from_le_bytes(four.try_into().ok()?))
+}
+
+fn read_u64(bytes: &[u8], at: usize) -> Option<u64> {
+    let eight = bytes.get(at..at.checked_add(8)?)?;
+    Some(u64::from_le_bytes(eight.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COVER: Cover = Cover { log_id: 9, first: 1_000, end: 2_000, chain: 77 };
+
+    fn spread(n: u32) -> u64 {
+        u64::from(n).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+
+    fn entries(count: u32) -> Vec<Entry> {
+        (0..count).map(|row| Entry { hash: spread(row / 2), row }).collect()
+    }
+
+    fn open(bytes: &[u8]) -> Result<Sidecar, Why> {
+        Sidecar::open(Map::owned(bytes.to_vec()))
+    }
+
+    #[test]
+    fn it_finds_what_was_entered_newest_first_and_nothing_else() {
+        for count in [0, 1, 2, 7, 8, 9, 16, 17, 1_000, 10_000] {
+            let sidecar = open(&encode(&COVER, entries(count))).unwrap();
+            assert_eq!(sidecar.cover(), COVER);
+            sidecar.check().unwrap();
+            for n in 0..count / 2 {
+                let mut found = Vec::new();
+                sidecar.candidates(spread(n), &mut found).unwrap();
+                let newest = 1_000 + u64::from(n) * 2 + 1;
+                assert_eq!(found, [newest, newest - 1], "{n} of {count}");
+                found.clear();
+                sidecar.candidates(spread(n) ^ 1, &mut found).unwrap();
+                assert!(found.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_noticed() {
+        let good = encode(&COVER, entries(40));
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert!(open(&bad).and_then(|sidecar| sidecar.check()).is_err(), "bit {bit}");
+        }
+        for length in 0..good.len() {
+            assert!(open(&good[..length]).is_err(), "cut at {length}");
+        }
+    }
+}

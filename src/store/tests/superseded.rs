@@ -1,0 +1,78 @@
+//! A roll between an order and its update: the order's key is found again, whatever of the update
+//! a crash leaves.
+
+use super::*;
+use crate::log::SimDisk;
+
+const DIR: &str = "/log";
+
+fn store_with_order(disk: &SimDisk) -> Store {
+    let mut store = open(Arc::new(disk.clone()), Path::new(DIR), 1, 1 << 10).unwrap();
+    append(&mut store, &[customer(0), order("NEW", 0, 0, 500, 1)]).unwrap();
+    store
+}
+
+/// An update, and visits enough to begin the next segment with it.
+fn update_that_rolls() -> Vec<String> {
+    let mut lines = vec![order("UPDATE", 0, 0, 700, 2)];
+    lines.extend((0..200).map(|n| visit(n, 0)));
+    lines
+}
+
+#[test]
+fn a_sidecar_finds_an_order_whose_update_a_crash_took() {
+    for strict in [false, true] {
+        let whole = SimDisk::default();
+        let mut store = store_with_order(&whole);
+        let before = whole.changes();
+        give(&mut store, &update_that_rolls(), strict).unwrap();
+        drop(store);
+        let mut found = [0; 2];
+        for at in before..whole.changes() {
+            let disk = SimDisk::default();
+            let mut store = store_with_order(&disk);
+            disk.fail(at, crate::log::SimFault::PowerOff, true);
+            give(&mut store, &update_that_rolls(), strict).ok();
+            drop(store);
+            let disk = disk.kill();
+            let mut store = open(Arc::new(disk), Path::new(DIR), 2, 1 << 10).unwrap();
+            found[usize::from(store.end().unwrap() > 2)] += 1;
+            let again = append(&mut store, &[order("NEW", 0, 0, 500, 1)]).unwrap();
+            assert_eq!((again.accepted, again.duplicates), (0, 1), "change {at}, {strict}");
+            let again = append(&mut store, &update_that_rolls()).unwrap();
+            assert_eq!(again.rejected(), 0, "change {at}, {strict}");
+            assert_eq!(store.end().unwrap(), 203);
+        }
+        assert!(found[0] > 1, "some crashes lose the update: {found:?}");
+    }
+}
+
+fn give(store: &mut Store, lines: &[String], strict: bool) -> Result<Receipt, Error> {
+    let rules = store.rules().clone();
+    let mut call = store.call(CallOptions { strict, ..CallOptions::default() })?;
+    for line in lines {
+        let event = Event::from_json(line.as_bytes(), &rules).unwrap();
+        call.push(&event, line.as_bytes(), Origin { source: 0, line: 1 })?;
+    }
+    call.finish()
+}
+
+/// An order that is updated again and again has one entry in the index, after reopening too:
+/// finding its state stays as quick as finding any other.
+#[test]
+fn a_hot_order_keeps_one_entry_after_reopening() {
+    let disk = SimDisk::default();
+    let mut store = open(Arc::new(disk.clone()), Path::new("/log"), 1, 64 << 20).unwrap();
+    append(&mut store, &[customer(0), order("NEW", 0, 0, 1, 0)]).unwrap();
+    for second in 0..50 {
+        append(&mut store, &[order("UPDATE", 0, 0, second + 2, second)]).unwrap();
+    }
+    store.close().unwrap();
+    let mut store = open(Arc::new(disk), Path::new("/log"), 2, 64 << 20).unwrap();
+    append(&mut store, &[order("UPDATE", 0, 0, 99, 55)]).unwrap();
+    let entries = store.ingest.as_ref().unwrap().shelf.recent_len();
+    // The customer, the order's state, and each of 51 updates by its normal form.
+    assert_eq!(entries, 53);
+    let top = store.top(1, &Question::default()).unwrap();
+    assert_eq!(top.customers[0].revenue_cents, 99);
+}

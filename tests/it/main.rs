@@ -1,0 +1,47 @@
+//! The integration tests: one binary, a module for each subject.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    unreachable_pub,
+    reason = "a test fails by panicking, and nothing outside this binary sees its modules"
+)]
+
+// model: the oracle, from the specification alone; random: event files that lean on every rule;
+// product: drives the store and compares its answers with the oracle's.
+mod model;
+mod product;
+mod random;
+
+// coverage: the random files do meet every rule; texts, files, differential, large, roundtrip,
+// binary: the product agrees with the oracle.
+#[cfg(feature = "cli")]
+mod binary;
+mod coverage;
+mod differential;
+mod files;
+mod large;
+mod roundtrip;
+mod texts;
+
+// events, same_event: what is an event, and which are the same; reading, reading_faults, rejects:
+// sources of events, whole and broken.
+mod events;
+mod reading;
+mod reading_faults;
+mod rejects;
+mod same_event;
+
+// cli: the contract of the command line; transcripts: what the documentation shows does happen.
+#[cfg(feature = "cli")]
+mod cli;
+#[cfg(feature = "cli")]
+mod transcripts;
+
+// tidy: the house rules that a compiler does not know.
+mod tidy;
