@@ -7,7 +7,6 @@ mod damage;
 mod faults;
 mod hostile;
 mod race;
-mod speed;
 mod table;
 mod whole;
 

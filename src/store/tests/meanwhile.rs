@@ -80,3 +80,24 @@ fn a_follower_gives_again_what_was_not_taken() {
     assert_eq!(follower.position(), 1);
     assert_eq!(follower.catch_up(&mut |_| Ok(true)).unwrap(), 1);
 }
+
+/// Times of appending only order batches; a clock that jumps either way must not bring them out
+/// of order, since `verify` would call that damage.
+#[test]
+fn a_clock_that_jumps_never_turns_the_times_of_appending_back() {
+    let clock = Arc::new(AtomicI64::new(1_483_707_600_000_000));
+    let disk = Arc::new(SimDisk::default());
+    let now = Arc::clone(&clock);
+    let world = Env { now_us: Arc::new(move || now.load(Ordering::Relaxed)), ..env(disk, 1) };
+    let mut store = Store::open_in(world, PathBuf::from(DIR), Options::default()).unwrap();
+    let mut last = None;
+    for (n, jump_us) in [0, -3_600_000_000, 7_200_000_000, 0, i64::MIN / 2].into_iter().enumerate()
+    {
+        clock.fetch_add(jump_us, Ordering::Relaxed);
+        append(&mut store, &[customer(n as u64)]).unwrap();
+        let appended_at_us = store.info().unwrap().appended_at_us;
+        assert!(appended_at_us >= last, "{appended_at_us:?} after {last:?}");
+        last = appended_at_us;
+    }
+    assert_eq!(store.verify().unwrap().problems, []);
+}
