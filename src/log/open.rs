@@ -56,9 +56,12 @@ impl Writer {
         let sealed = found.sealed.clone();
         let opened = make_good(env, &paths, settings, found, &mut recovered)?;
         let head = head_for(&opened.segment, &opened.end);
-        let head = HeadWriter::open(env, &paths, head_file.as_ref(), head)?;
+        let mut head_writer = HeadWriter::open(env, &paths, head_file.as_ref(), head)?;
         let segments_lock = lock_retrying(env, &paths.segments)?
             .ok_or_else(|| Error::Locked { path: paths.segments.clone() })?;
+        // Published before the lock, because a reader who meets the lock believes head; and after
+        // it, because a reader who met no lock looks whether head moved while it read.
+        head_writer.publish(env, &paths, head)?;
         let writer = Writer {
             env: env.clone(),
             paths,
@@ -72,7 +75,7 @@ impl Writer {
             synced: opened.end,
             allocated: opened.size,
             tally: opened.tally,
-            head,
+            head: head_writer,
             newly_sealed: Vec::new(),
             poison: None,
             _segments_lock: segments_lock,

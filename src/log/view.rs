@@ -140,7 +140,7 @@ impl View {
             if alone {
                 outcome = attempt.to_the_end(before.as_deref());
                 // Bytes that a writer was just writing may look like anything. It publishes head
-                // before its first append: if that did not change, nobody appended.
+                // between its lock and its first append: if that did not change, nobody appended.
                 let moved = head_file::read(&*env.disk, &paths)? != before;
                 if !moved && !outcome.as_ref().is_err_and(is_missing_file) {
                     break;
