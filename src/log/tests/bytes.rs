@@ -4,7 +4,7 @@ use super::super::directory::{self, Directory, FrameEntry};
 use super::super::head::{Head, HeadFile};
 use super::super::seal::Seal;
 use super::super::segment::{SegmentHeader, parse_segment_name, segment_name};
-use super::crash::Random;
+use super::workload::Random;
 use super::*;
 use crate::frame::{FrameHeader, HeaderBytes, frame_bytes, is_zero, push_frame, zero_sectors};
 

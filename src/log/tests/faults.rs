@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::crash::{DIR, Random, check_twice, run, whole_log, workloads};
+use super::workload::{DIR, Random, check_twice, run, whole_log, workloads};
 use super::*;
 
 /// Every n-th change fails, once and for ever, in every way: a clean error, and after opening
@@ -19,7 +19,7 @@ fn a_failing_call_anywhere_is_an_error_and_no_more() {
         SimFault::Short,
     ];
     let mut played = 0;
-    for (number, steps) in workloads().into_iter().enumerate() {
+    for (number, workload) in workloads().into_iter().enumerate() {
         for (fault, for_ever) in
             faults.into_iter().flat_map(|fault| [(fault, false), (fault, true)])
         {
@@ -31,7 +31,7 @@ fn a_failing_call_anywhere_is_an_error_and_no_more() {
                     // A call that is interrupted for ever is tried for ever.
                     break;
                 }
-                let ran = run(&mut disk, &steps, true);
+                let ran = run(&mut disk, &workload, true);
                 let reached = disk.changes() > at || ran.failed.is_some();
                 let hint = format!("workload {number}, {fault:?} at {at}, for ever: {for_ever}");
                 for round in 0..6 {
@@ -45,7 +45,13 @@ fn a_failing_call_anywhere_is_an_error_and_no_more() {
                     } else {
                         after.crash(&mut |count| random.below(count), false)
                     };
-                    check_twice(&after, &ran, &random, &format!("{hint}, round {round}"));
+                    check_twice(
+                        &after,
+                        &workload,
+                        &ran,
+                        &random,
+                        &format!("{hint}, round {round}"),
+                    );
                     played += 1;
                 }
                 if !reached {

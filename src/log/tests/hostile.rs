@@ -3,9 +3,9 @@
 
 use super::super::directory::FrameEntry;
 use super::super::seal::Seal;
-use super::crash::Random;
 use super::table::{DIR, Files, edited, one_segment, open_for_append, report, segment};
 use super::whole::three_segments;
+use super::workload::Random;
 use super::*;
 use crate::frame::{FrameHeader, HEADER_BYTES, KIND_SEAL, frame_bytes, push_frame, u32_at, u64_at};
 

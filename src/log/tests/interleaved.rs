@@ -6,7 +6,7 @@ use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-use super::crash::DIR;
+use super::workload::DIR;
 use super::*;
 use crate::log::disk::{File, Lock};
 use crate::log::map::Map;

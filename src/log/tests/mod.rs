@@ -10,6 +10,7 @@ mod interleaved;
 mod race;
 mod table;
 mod whole;
+mod workload;
 
 use std::path::Path;
 use std::sync::Arc;

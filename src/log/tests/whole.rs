@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::crash::whole_log;
 use super::table::{
     DIR, Files, Verdict, all_say, edited, head, one_segment, open_for_append, reader_verdict,
     report, segment, without_head, writer_verdict,
 };
+use super::workload::whole_log;
 use super::*;
 
 /// Three segments of some batches each, the last one active: events 0, 5 and 14 on.
