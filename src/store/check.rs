@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::evidence::{self, names};
 use super::files;
-use super::shelf::{KEYS, cover};
+use super::shelf::{KEYS, cover, sidecar_path};
 use super::sidecar::Sidecar;
 use super::source::Source;
 use super::types::{Info, Problem, SegmentInfo, Span, Verification};
@@ -129,9 +129,12 @@ fn check_sidecars(
         found.bytes += map.all().len() as u64;
         let checked = Sidecar::open(map).and_then(|sidecar| {
             sidecar.check()?;
-            let covers = |segment: &log::SegmentInfo| cover(log_id, segment) == sidecar.cover();
+            let covers = |segment: &log::SegmentInfo| {
+                let named = sidecar_path(dir, segment.first_seq) == path;
+                named && cover(log_id, segment) == sidecar.cover()
+            };
             let is_of_segment = segments.is_empty() || segments.iter().any(covers);
-            if is_of_segment { Ok(()) } else { Err("it belongs to no segment of this log") }
+            if is_of_segment { Ok(()) } else { Err("it is not the one of a segment of this log") }
         });
         if let Err(reason) = checked {
             found.problems.push(derived(path, reason));

@@ -11,9 +11,6 @@ use crate::{Error, Fault};
 
 /// The directory of the checkpoints.
 pub(super) const CHECKPOINTS: &str = "checkpoints";
-/// A checkpoint is written when this many events, or as many as there are customers, follow the
-/// last one: writing it costs 32 bytes a customer.
-const EVENTS_MIN: u64 = 262_144;
 /// How many are kept.
 const KEPT: usize = 2;
 
@@ -110,17 +107,21 @@ pub(super) fn fold_to(
     })
 }
 
-/// Writes a checkpoint if enough events follow the last one, and deletes those it replaces.
+/// Writes a checkpoint if at least `events_min` events follow the last one, and deletes those it
+/// replaces.
 pub(super) fn write_if_due(
     env: &Env,
     dir: &Path,
     source: &Source<'_>,
     log_id: u64,
+    events_min: u64,
 ) -> Result<(), Error> {
-    let last = list(env, dir)?.first().map_or(0, |(end, _)| *end);
+    // One that names an end which the log does not have is none of this log's.
+    let last = list(env, dir)?.into_iter().find(|(end, _)| *end <= source.end());
+    let last = last.map_or(0, |(end, _)| end);
     let due = |customers: usize| {
         let customers = u64::try_from(customers).unwrap_or(u64::MAX);
-        source.end().saturating_sub(last) >= EVENTS_MIN.max(customers)
+        source.end().saturating_sub(last) >= events_min.max(customers)
     };
     if !due(0) {
         return Ok(());

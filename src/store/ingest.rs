@@ -20,13 +20,20 @@ pub(super) struct Ingest {
     pub(super) view: Option<View>,
     /// Set while a call is under way; still set afterwards, its pending events must be forgotten.
     pub(super) busy: bool,
+    checkpoint_events_min: u64,
 }
 
 impl Ingest {
     /// Goes on where the log ends.
-    pub(super) fn open(env: Env, dir: PathBuf, writer: Writer) -> Result<Ingest, Error> {
+    pub(super) fn open(
+        env: Env,
+        dir: PathBuf,
+        writer: Writer,
+        checkpoint_events_min: u64,
+    ) -> Result<Ingest, Error> {
         let log_id = writer.meta().log_id;
         let mut ingest = Ingest::over(env.clone(), Shelf::open(env, dir, writer)?, log_id);
+        ingest.checkpoint_events_min = checkpoint_events_min;
         ingest.look()?;
         Ok(ingest)
     }
@@ -39,7 +46,8 @@ impl Ingest {
 
     fn over(env: Env, shelf: Shelf, log_id: u64) -> Ingest {
         let admission = Admission::new(log_id, shelf.end(), shelf.tally());
-        Ingest { env, shelf, admission, body: Vec::new(), view: None, busy: false }
+        let (body, view, busy, checkpoint_events_min) = (Vec::new(), None, false, u64::MAX);
+        Ingest { env, shelf, admission, body, view, busy, checkpoint_events_min }
     }
 
     /// Whether there is a log; else this is a scratch store.
@@ -99,7 +107,8 @@ impl Ingest {
             return;
         }
         let (source, log_id) = (Source::Own(view), view.meta().log_id);
-        drop(checkpoints::write_if_due(&self.env, view.dir(), &source, log_id));
+        let events_min = self.checkpoint_events_min;
+        drop(checkpoints::write_if_due(&self.env, view.dir(), &source, log_id, events_min));
     }
 
     /// All below is on the disk. A scratch store has none.

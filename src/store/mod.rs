@@ -195,7 +195,8 @@ impl Store {
             let reason = format!("the log in {} was made meanwhile: open it again", dir.display());
             return Err(Error::Options { reason });
         }
-        Ingest::open(self.env.clone(), dir.clone(), writer)
+        let events_min = self.options.checkpoint_events_min;
+        Ingest::open(self.env.clone(), dir.clone(), writer, events_min)
     }
 
     /// The top `x` customers by lifetime value, best first; ties by id, ascending.

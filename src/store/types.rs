@@ -17,6 +17,9 @@ pub struct Options {
     pub segment_bytes_max: u64,
     /// When appended batches are forced to the disk.
     pub sync: Sync,
+    /// A checkpoint is written at the end of a call when so many events, or as many as there are
+    /// customers, follow the last one: writing it costs 32 bytes a customer.
+    pub checkpoint_events_min: u64,
     /// Take a network file system, whose locks and syncs cannot be trusted.
     pub allow_remote: bool,
 }
@@ -28,6 +31,7 @@ impl Default for Options {
             time_range_us: None,
             segment_bytes_max: 64 << 20,
             sync: Sync::default(),
+            checkpoint_events_min: 262_144,
             allow_remote: false,
         }
     }

@@ -27,6 +27,10 @@ fn log(segment_bytes_max: u64) -> SimDisk {
     disk
 }
 
+fn is_segment(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "seg")
+}
+
 fn reopen(files: &BTreeMap<PathBuf, Vec<u8>>) -> Result<(Store, Vec<String>), Error> {
     let disk = Arc::new(SimDisk::of_files(files));
     let store = open(disk, Path::new(DIR), 2, 64 << 20)?;
@@ -51,7 +55,7 @@ fn a_segment_of_three_frames_with_any_bit_flipped_gives_no_wrong_event() {
     let files = log(64 << 20).files();
     let (_, all) = reopen(&files).unwrap();
     assert_eq!(all.len(), 18);
-    let (path, bytes) = files.iter().find(|(path, _)| path.extension().is_some()).unwrap();
+    let (path, bytes) = files.iter().find(|(path, _)| is_segment(path)).unwrap();
     for bit in 0..bytes.len() * 8 {
         let mut bad = files.clone();
         bad.get_mut(path).unwrap()[bit / 8] ^= 1 << (bit % 8);
@@ -68,8 +72,7 @@ fn a_log_cut_at_any_byte_gives_a_prefix_or_a_named_error() {
     for segment_bytes_max in [1 << 10, 64 << 20] {
         let files = log(segment_bytes_max).files();
         let (_, all) = reopen(&files).unwrap();
-        let is_segment = |path: &&PathBuf| path.extension().is_some_and(|end| end == "seg");
-        for path in files.keys().filter(is_segment) {
+        for path in files.keys().filter(|path| is_segment(path)) {
             for length in 0..files[path].len() {
                 for with_head in [true, false] {
                     let mut bad = files.clone();

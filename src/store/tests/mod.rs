@@ -1,5 +1,6 @@
 //! Tests of the store on disks, clocks and randomness that are given.
 
+mod classes;
 mod crash;
 mod damage;
 mod golden;
@@ -40,7 +41,7 @@ fn open(
     seed: u64,
     segment_bytes_max: u64,
 ) -> Result<Store, Error> {
-    let options = Options { segment_bytes_max, ..Options::default() };
+    let options = Options { segment_bytes_max, checkpoint_events_min: 5, ..Options::default() };
     Store::open_in(env(disk, seed), dir.to_path_buf(), options)
 }
 
