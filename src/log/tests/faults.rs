@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::workload::{DIR, Random, check_twice, run, whole_log, workloads};
+use super::workload::{DIR, Random, Workload, check_twice, run, whole_log, workloads};
 use super::*;
 
-/// Every n-th change fails, once and for ever, in every way: a clean error, and after opening
-/// again nothing acknowledged is lost, not even where a failed sync left its pages clean.
-#[test]
-fn a_failing_call_anywhere_is_an_error_and_no_more() {
-    let faults = [
+/// What can go wrong with a call, and for how long.
+fn faults() -> impl Iterator<Item = (SimFault, bool)> {
+    let once = [
         SimFault::Error(5),
         SimFault::Error(28),
         SimFault::Error(122),
@@ -18,49 +16,62 @@ fn a_failing_call_anywhere_is_an_error_and_no_more() {
         SimFault::SyncLost,
         SimFault::Short,
     ];
+    let all = once.into_iter().flat_map(|fault| [(fault, false), (fault, true)]);
+    // A call that is interrupted for ever is tried for ever.
+    all.filter(|played| *played != (SimFault::Error(4), true))
+}
+
+/// Lets every n-th change of a workload fail in every way; counts the disks that were checked.
+fn fail_everywhere(workload: &Workload, rounds: u64, hint: &str) -> u64 {
     let mut played = 0;
-    for (number, workload) in workloads().into_iter().enumerate() {
-        for (fault, for_ever) in
-            faults.into_iter().flat_map(|fault| [(fault, false), (fault, true)])
-        {
-            for at in 0.. {
-                let mut disk = SimDisk::default();
-                disk.fail(at, fault, for_ever);
-                let endless = for_ever && fault == SimFault::Error(4);
-                if endless {
-                    // A call that is interrupted for ever is tried for ever.
-                    break;
+    for (fault, for_ever) in faults() {
+        for at in 0.. {
+            let mut disk = SimDisk::default();
+            disk.fail(at, fault, for_ever);
+            let ran = run(&mut disk, workload, true);
+            let reached = disk.changes() > at || ran.failed.is_some();
+            let hint = format!("{hint}, {workload:?}: {fault:?} at {at}, for ever: {for_ever}");
+            for round in 0..rounds {
+                let random = Random::new(at * 10 + round);
+                let after = disk.kill();
+                if round % 2 == 1 {
+                    after.evict();
                 }
-                let ran = run(&mut disk, &workload, true);
-                let reached = disk.changes() > at || ran.failed.is_some();
-                let hint = format!("workload {number}, {fault:?} at {at}, for ever: {for_ever}");
-                for round in 0..6 {
-                    let random = Random::new(at * 10 + round);
-                    let after = disk.kill();
-                    if round % 2 == 1 {
-                        after.evict();
-                    }
-                    let after = if round < 2 {
-                        after
-                    } else {
-                        after.crash(&mut |count| random.below(count), false)
-                    };
-                    check_twice(
-                        &after,
-                        &workload,
-                        &ran,
-                        &random,
-                        &format!("{hint}, round {round}"),
-                    );
-                    played += 1;
-                }
-                if !reached {
-                    break;
-                }
+                let after = if round < 2 {
+                    after
+                } else {
+                    after.crash(&mut |count| random.below(count), false)
+                };
+                check_twice(&after, workload, &ran, &random, &format!("{hint}, round {round}"));
+                played += 1;
+            }
+            if !reached {
+                break;
             }
         }
     }
-    println!("{played} failures");
+    played
+}
+
+/// Every n-th change fails, once and for ever, in every way: a clean error, and after opening
+/// again nothing acknowledged is lost, not even where a failed sync left its pages clean.
+#[test]
+fn a_failing_call_anywhere_is_an_error_and_no_more() {
+    let mut played = 0;
+    for (number, workload) in workloads().iter().enumerate() {
+        played += fail_everywhere(workload, 6, &format!("workload {number}"));
+    }
+    let seeds = match std::env::var("LTVLOG_TIER").as_deref() {
+        Ok("ci") => 400,
+        Ok(_) => 10_000,
+        Err(_) => 4,
+    };
+    let first = std::env::var("LTVLOG_SEED").map_or(1, |seed| seed.parse().unwrap());
+    for seed in first..first + seeds {
+        let hint = format!("LTVLOG_SEED={seed} cargo test --lib a_failing_call_anywhere");
+        played += fail_everywhere(&Workload::random(seed), 4, &hint);
+    }
+    println!("T10: {played} failing calls, {seeds} seeds from {first}");
 }
 
 /// A poisoned writer refuses everything, and the error says why.

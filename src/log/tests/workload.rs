@@ -131,8 +131,11 @@ pub(super) fn run(disk: &mut SimDisk, workload: &Workload, go_on: bool) -> Ran {
             if !go_on {
                 break;
             }
-            // Going on means opening again, with what the kernel kept of it.
+            // Going on means opening again, with what the kernel kept of it, or what the disk did.
             drop(writer.take());
+            if ran.appended.len() % 2 == 1 {
+                disk.evict();
+            }
         }
     }
     ran
