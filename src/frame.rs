@@ -2,6 +2,7 @@
 //! what a frame that does not check means is decided by `log::scan`.
 
 use crate::error::Fault;
+use crate::planted::planted;
 
 /// Frames start at multiples of this, so that a header never lies across two sectors.
 pub(crate) const FRAME_ALIGN: u32 = 32;
@@ -203,6 +204,15 @@ fn header_crc(bytes: &[u8; 32], salt: u64, offset: u64) -> u32 {
     put(&mut covered, 8, &offset.to_le_bytes());
     let [_, _, _, _, rest @ ..] = bytes;
     put(&mut covered, 16, rest);
+    if planted("length outside the checksum") {
+        put(&mut covered, 20, &[0; 4]);
+    }
+    if planted("salt outside the checksum") {
+        put(&mut covered, 0, &[0; 8]);
+    }
+    if planted("place outside the checksum") {
+        put(&mut covered, 8, &[0; 8]);
+    }
     crc32fast::hash(&covered)
 }
 

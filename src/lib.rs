@@ -86,6 +86,7 @@ mod error;
 mod event;
 mod frame;
 mod log;
+mod planted;
 mod projection;
 mod store;
 mod top;

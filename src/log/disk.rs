@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::map::Map;
+use crate::planted::planted;
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +81,7 @@ pub(crate) fn write_full(file: &dyn File, bytes: &[u8], offset: u64) -> io::Resu
     while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
         match file.write_at(rest, offset.saturating_add(done as u64)) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(_) if planted("short write taken for a whole one") => return Ok(()),
             Ok(count) => done += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

@@ -21,6 +21,7 @@ use super::segment::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::writer::{Recovered, Writer, head_for};
 use super::{BodyReader, Env, LogMeta, LogSettings, Tally};
 use crate::error::{Error, Fault};
+use crate::planted::planted;
 
 /// How long a lock is tried, and how often in that time.
 const LOCK_TRIES: u32 = 20;
@@ -61,7 +62,9 @@ impl Writer {
             .ok_or_else(|| Error::Locked { path: paths.segments.clone() })?;
         // Published before the lock, because a reader who meets the lock believes head; and after
         // it, because a reader who met no lock looks whether head moved while it read.
-        head_writer.publish(env, &paths, head)?;
+        if !planted("head published before the lock alone") {
+            head_writer.publish(env, &paths, head)?;
+        }
         let writer = Writer {
             env: env.clone(),
             paths,
@@ -110,7 +113,8 @@ fn lock_retrying(env: &Env, dir: &Path) -> Result<Option<Box<dyn Lock>>, Error> 
         if attempt > 0 {
             (env.pause_us)(LOCK_PAUSE_US);
         }
-        if let Some(lock) = env.disk.lock(dir, false).map_err(Error::io("lock", dir))? {
+        let shared = planted("log not locked");
+        if let Some(lock) = env.disk.lock(dir, shared).map_err(Error::io("lock", dir))? {
             return Ok(Some(lock));
         }
     }
@@ -190,7 +194,7 @@ fn continue_segment(
         recovered.torn_bytes = torn_bytes;
         recovered.quarantined = Some(kept);
     }
-    if durable_offset < end.offset {
+    if durable_offset < end.offset && !planted("tail not written again") {
         let from = segment.first_at(durable_offset);
         recovered.rewritten_bytes = rewrite(file, path, &segment.header, from, end.offset)?;
     }

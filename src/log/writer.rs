@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::frame::{
     BODY_BYTES_MAX, EVENTS_MAX, FrameHeader, HEADER_BYTES, KIND_BATCH, frame_bytes, push_frame,
 };
+use crate::planted::planted;
 
 /// Frames are gathered up to this size before they are handed to the system.
 const GATHER_BYTES: usize = 256 << 10;
@@ -119,13 +120,26 @@ impl Writer {
         self.guarded(|writer| {
             writer.write_pending()?;
             if writer.synced.offset < writer.end.offset {
-                let path = writer.active.path();
-                writer.active.file.sync().map_err(Error::io("sync", path))?;
+                if planted("head published before sync") {
+                    writer.synced = writer.end;
+                    writer.publish()?;
+                }
+                writer.force()?;
                 writer.synced = writer.end;
                 writer.publish()?;
             }
             Ok(writer.synced.seq)
         })
+    }
+
+    fn force(&self) -> Result<(), Error> {
+        let file = &self.active.file;
+        if planted("acknowledged before sync") {
+            return Ok(());
+        }
+        let done = file.sync();
+        let done = if planted("sync tried again") { done.or_else(|_| file.sync()) } else { done };
+        done.map_err(Error::io("sync", self.active.path()))
     }
 
     /// Forces a head that was published a while ago to the disk. To be called when no one waits:
@@ -276,7 +290,11 @@ impl Writer {
             body_bytes: u32::try_from(body.len()).expect("checked by who calls"),
             events,
             seq_delta: u32::try_from(delta).expect("a segment is rolled before"),
-            durable_offset: u32::try_from(self.synced.offset).expect("a segment is below 4 GiB"),
+            durable_offset: if planted("durable offset not advanced") {
+                0
+            } else {
+                u32::try_from(self.synced.offset).expect("a segment is below 4 GiB")
+            },
             chain: self.chain(),
             body_crc: 0,
         };
@@ -337,6 +355,9 @@ impl Writer {
             return Err(Error::Poisoned { reason: reason.clone() });
         }
         change(self).inspect_err(|error| {
+            if planted("poison not latched") {
+                return;
+            }
             let source = std::error::Error::source(error).map(|source| format!(": {source}"));
             self.poison = Some(format!("{error}{}", source.unwrap_or_default()));
         })

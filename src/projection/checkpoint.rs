@@ -25,6 +25,7 @@ use super::statistics::{CustomerStatistics, Statistics};
 use super::updates::{Entry, FieldUpdate, Updates};
 use super::weeks::Frame;
 use crate::error::Fault;
+use crate::planted::planted;
 
 const MAGIC: [u8; 8] = *b"\x89LTVchk\n";
 /// Changes whenever the same events would fold into other bytes.
@@ -134,7 +135,7 @@ pub(crate) fn decode_header(bytes: &[u8], log_id: u64) -> Result<Header, Fault> 
     if header.u32()? != crc32fast::hash(covered) || zeros != [0; 12] || reserved != 0 {
         return Err(DAMAGED);
     }
-    if found_log_id != log_id {
+    if found_log_id != log_id && !planted("checkpoint of another log used") {
         return Err(Fault::Corrupt("a checkpoint of another log"));
     }
     let frame = if events == 0 {

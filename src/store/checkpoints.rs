@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::files;
 use super::source::Source;
 use crate::log::Env;
+use crate::planted::planted;
 use crate::projection::{Projection, Statistics, checkpoint};
 use crate::{Error, Fault};
 
@@ -60,7 +61,8 @@ pub(super) fn newest_until(
         }
         // A checkpoint that cannot be used costs time, never an answer: `verify` reports it.
         let Some(Ok((statistics, header))) = read(env, &path, log_id)? else { continue };
-        if header.end == end && source.chain_at(end)? == Some(header.chain) {
+        let any = planted("checkpoint of another log used");
+        if header.end == end && (any || source.chain_at(end)? == Some(header.chain)) {
             return Ok(Some(statistics));
         }
     }

@@ -16,6 +16,7 @@ use std::cell::RefCell;
 
 use super::index::Entry;
 use crate::log::Map;
+use crate::planted::planted;
 
 const MAGIC: [u8; 8] = *b"ltvkeys\x01";
 const HEADER_BYTES: usize = 64;
@@ -164,7 +165,9 @@ impl Sidecar {
             }
             let from = block * BLOCK_BYTES;
             let block_bytes = data.get(from..data.len().min(from + BLOCK_BYTES)).ok_or(BROKEN)?;
-            if Some(crc32fast::hash(block_bytes)) != read_u32(bytes, HEADER_BYTES + block * 4) {
+            let crc = read_u32(bytes, HEADER_BYTES + block * 4);
+            let whole = Some(crc32fast::hash(block_bytes)) == crc;
+            if !whole && !planted("sidecar's blocks not checked") {
                 return Err("one of its blocks is damaged");
             }
             *word |= 1 << (block % 64);

@@ -7,9 +7,10 @@ const LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The rooms of `src/` and the rooms that each may name: the arrows of docs/architecture.md.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("error", &[]),
     ("top", &[]),
+    ("planted", &[]),
     ("event", &["error"]),
     ("frame", &["error"]),
     ("codec", &["error", "event", "log"]),
@@ -111,7 +112,9 @@ fn rooms_lean_on_each_other_as_the_arrows_say() {
         for other in ARROWS.iter().map(|(other, _)| *other) {
             let names = [format!("crate::{other}::"), format!("crate::{{{other}::")];
             let leans = names.iter().any(|name| product(&text).contains(name));
-            assert!(!leans || other == room || allowed.contains(&other), "{name} leans on {other}");
+            // Every room may have a bug planted.
+            let fine = other == room || other == "planted" || allowed.contains(&other);
+            assert!(!leans || fine, "{name} leans on {other}");
         }
     }
 }

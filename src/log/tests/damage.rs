@@ -210,6 +210,32 @@ fn every_sector_and_shift_is_found() {
     }
 }
 
+/// Without head the frames themselves tell that an earlier one was synced: a sector that turns to
+/// zeros there is not taken for one that was never written.
+#[test]
+fn a_lost_sector_before_a_later_sync_is_damage_without_head() {
+    let disk = SimDisk::default();
+    let (mut writer, _) = open(&env(Arc::new(disk.clone()), 1), Path::new(DIR), 1 << 20).unwrap();
+    for filler in [1500, 1500, 200] {
+        append(&mut writer, 2, 1, filler);
+        writer.sync().unwrap();
+    }
+    writer.close().unwrap();
+    let mut files = disk.files();
+    files.retain(|path, _| !is_head(path));
+    let path = segments(&files).remove(0);
+    for (sector, is_last) in [(1, false), (2, false), (4, false), (5, false), (6, true)] {
+        let mut lost = files.clone();
+        let bytes = lost.get_mut(&path).unwrap();
+        let end = bytes.len().min(sector * 512 + 512);
+        bytes[sector * 512..end].fill(0);
+        let hint = format!("sector {sector}");
+        assert_eq!(read(&lost).is_ok(), is_last, "{hint}: read");
+        assert_eq!(opens_for_append(&lost), is_last, "{hint}: append");
+        assert_eq!(problems(&lost) == 0, is_last, "{hint}: verify");
+    }
+}
+
 /// Damage in several segments is all listed, with the events that it touches.
 #[test]
 fn verify_goes_on_behind_damage() {

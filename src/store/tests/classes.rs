@@ -58,7 +58,7 @@ fn write(seed: u64, disk: &SimDisk, calls: std::ops::Range<u64>) {
             visit(n, n),
             visit(n + 10, n),
             order("NEW", n, n, 100 * n + 7 + seed, 1),
-            order("UPDATE", n, 0, 50, 2),
+            order("UPDATE", n, 0, 50 + seed, 2),
         ];
         assert_eq!(append(&mut store, &call).unwrap().accepted, 5);
     }

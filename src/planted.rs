@@ -1,0 +1,98 @@
+//! Bugs that a build of the tests can be told to have, so that each test is seen to fail.
+//!
+//! `LTVLOG_PLANTED=NAME` chooses one. Nothing of it is in the product: outside of tests the
+//! question is a constant, and the compiler takes the bug out.
+
+/// Whether this bug was asked for.
+#[cfg(not(test))]
+pub(crate) const fn planted(_bug: &str) -> bool {
+    false
+}
+
+#[cfg(test)]
+pub(crate) use tests::planted;
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::sync::OnceLock;
+
+    /// Whether this bug was asked for.
+    pub(crate) fn planted(bug: &str) -> bool {
+        static ASKED: OnceLock<Option<String>> = OnceLock::new();
+        let asked = ASKED.get_or_init(|| std::env::var("LTVLOG_PLANTED").ok());
+        asked.as_deref() == Some(bug)
+    }
+
+    /// Each bug, and the test that must catch it.
+    const BUGS: [(&str, &str); 32] = [
+        ("acknowledged before sync", CRASH),
+        ("head published before sync", CRASH),
+        ("directory not synced", CRASH),
+        ("sealed segment not synced", CRASH),
+        ("seal trusted without its batches", CRASH),
+        ("torn taken for damage", CRASH),
+        ("cut without quarantine", CRASH),
+        ("quarantine not synced", CRASH),
+        ("tail not written again", FAULTS),
+        ("sync tried again", FAULTS),
+        ("short write taken for a whole one", FAULTS),
+        ("poison not latched", "log::tests::faults::after_a_failed_sync_nothing_is_acknowledged"),
+        ("damage taken for torn", BITS),
+        ("length outside the checksum", BITS),
+        ("padding not checked", BITS),
+        ("body's checksum not checked", BITS),
+        ("salt outside the checksum", HEADERS),
+        ("place outside the checksum", HEADERS),
+        ("chain not checked", "log::tests::table::rows_of_the_end"),
+        ("sequence not checked", "log::tests::table::rows_of_the_end"),
+        ("durable offset not advanced", MARKS),
+        ("evidence not believed", "log::tests::table::rows_of_what_was_durable"),
+        ("head not believed", "log::tests::damage::every_cut_is_found_or_torn"),
+        ("bytes behind the seal not looked at", "log::tests::whole::rows_of_the_last_file"),
+        ("head published before the lock alone", READERS),
+        ("living writer not believed", READERS),
+        ("reader looks once", READERS),
+        ("log not locked", "log::tests::race::of_racing_writers_one_appends_at_a_time"),
+        ("receipt before sync", STORE),
+        ("sidecar's blocks not checked", BYTES),
+        ("sidecar of another segment used", CLASSES),
+        ("checkpoint of another log used", CLASSES),
+    ];
+    const CRASH: &str =
+        "log::tests::crash::a_power_cut_anywhere_leaves_a_prefix_with_all_that_was_acknowledged";
+    const FAULTS: &str = "log::tests::faults::a_failing_call_anywhere_is_an_error_and_no_more";
+    const BITS: &str = "log::tests::damage::every_bit_of_a_closed_log_is_covered";
+    const READERS: &str =
+        "log::tests::interleaved::no_interleaving_shows_a_reader_what_could_still_disappear";
+    const CLASSES: &str =
+        "store::tests::classes::every_file_that_is_deleted_older_or_exchanged_is_accounted_for";
+    const BYTES: &str =
+        "store::tests::classes::every_bit_cut_and_sector_of_every_file_is_accounted_for";
+    const MARKS: &str =
+        "log::tests::damage::a_lost_sector_before_a_later_sync_is_damage_without_head";
+    const STORE: &str = "store::tests::crash::what_a_receipt_speaks_of_survives_any_power_cut";
+    const HEADERS: &str =
+        "log::tests::bytes::every_flip_of_a_header_is_noticed_and_no_other_place_takes_it";
+
+    /// Runs the test alone, with the bug or without one.
+    fn passes(bug: &str, test: &str) -> bool {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", test]).env("LTVLOG_PLANTED", bug).env_remove("LTVLOG_TIER");
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(told.contains("running 1 test"), "there is no test {test}");
+        output.status.success()
+    }
+
+    #[test]
+    fn every_planted_bug_is_caught_by_the_test_named_for_it() {
+        if std::env::var("LTVLOG_TIER").as_deref() != Ok("ci") {
+            println!("skipped: thirty runs of other tests; LTVLOG_TIER=ci runs them");
+            return;
+        }
+        let missed: Vec<_> = BUGS.iter().filter(|(bug, test)| passes(bug, test)).collect();
+        assert!(missed.is_empty(), "not caught: {missed:#?}");
+        println!("T17: {} planted bugs caught", BUGS.len());
+    }
+}
