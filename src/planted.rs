@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 32] = [
+    const BUGS: [(&str, &str); 34] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -55,6 +55,14 @@ mod tests {
         ("reader looks once", READERS),
         ("log not locked", "log::tests::race::of_racing_writers_one_appends_at_a_time"),
         ("receipt before sync", STORE),
+        (
+            "call goes on after a failure",
+            "store::tests::failed::after_a_failure_a_call_neither_takes_nor_answers",
+        ),
+        (
+            "poisoned store kept",
+            "store::tests::failed::a_head_that_cannot_be_synced_later_fails_one_call_alone",
+        ),
         ("sidecar's blocks not checked", BYTES),
         ("sidecar of another segment used", CLASSES),
         ("checkpoint of another log used", CLASSES),

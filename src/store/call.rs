@@ -31,6 +31,8 @@ pub struct Call<'a> {
     /// Events and time since the hold window began.
     window_events: u64,
     window_began_us: i64,
+    /// What failed: from then on nobody knows what the call has taken in.
+    failed: Option<String>,
 }
 
 impl<'a> Call<'a> {
@@ -56,6 +58,7 @@ impl<'a> Call<'a> {
             synced_end,
             window_events: 0,
             window_began_us,
+            failed: None,
         }
     }
 
@@ -65,8 +68,24 @@ impl<'a> Call<'a> {
     ///
     /// Whatever the disk says, and [`Error::Poisoned`] after that; a rejected event is none.
     pub fn push(&mut self, event: &Event<'_>, text: &[u8], at: Origin) -> Result<(), Error> {
+        self.guarded(|call| call.take_in(event, text, at))
+    }
+
+    /// Runs one step; after one that failed, with whatever it had half done, none is run.
+    fn guarded<T>(
+        &mut self,
+        step: impl FnOnce(&mut Call<'a>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let failed = self.failed.as_ref().filter(|_| !planted("call goes on after a failure"));
+        if let Some(reason) = failed {
+            return Err(Error::Poisoned { reason: reason.clone() });
+        }
+        step(self).inspect_err(|error| self.failed = Some(error.to_string()))
+    }
+
+    fn take_in(&mut self, event: &Event<'_>, text: &[u8], at: Origin) -> Result<(), Error> {
         if self.window_is_over() {
-            self.settle()?;
+            self.try_held_again()?;
             self.sync_what_is_there()?;
         }
         self.window_events += 1;
@@ -85,6 +104,10 @@ impl<'a> Call<'a> {
     ///
     /// What the receiver of rejected events says.
     pub fn reject(&mut self, rejection: &Rejection, text: &[u8], at: Origin) -> Result<(), Error> {
+        self.guarded(|call| call.turn_down(rejection, text, at))
+    }
+
+    fn turn_down(&mut self, rejection: &Rejection, text: &[u8], at: Origin) -> Result<(), Error> {
         *self.receipt.reasons.entry(rejection.reason).or_default() += 1;
         match &mut self.options.on_reject {
             Some(report) => report(&Rejected { origin: at, rejection, text }),
@@ -115,6 +138,10 @@ impl<'a> Call<'a> {
     ///
     /// As [`Call::push`].
     pub fn settle(&mut self) -> Result<(), Error> {
+        self.guarded(Call::try_held_again)
+    }
+
+    fn try_held_again(&mut self) -> Result<(), Error> {
         self.window_events = 0;
         self.window_began_us = (self.ingest.env.now_us)();
         let mut progress = true;
@@ -139,7 +166,7 @@ impl<'a> Call<'a> {
         let event = match Event::from_json(&held.text, &self.rules) {
             Ok(event) => event,
             // The caller gave a text that is not the event's.
-            Err(rejection) => return self.reject(&rejection, &held.text, held.at),
+            Err(rejection) => return self.turn_down(&rejection, &held.text, held.at),
         };
         match self.ingest.admit(&event)? {
             Verdict::Held(_) if !last_try => self.held.push(held.at, &held.text),
@@ -158,7 +185,7 @@ impl<'a> Call<'a> {
     /// after which the log is as it was before the call.
     pub fn finish(mut self) -> Result<Receipt, Error> {
         self.settle()?;
-        self.end()
+        self.guarded(Call::end)
     }
 
     /// Ends the call before its events have ended: writes and syncs what is pending; what is
@@ -172,10 +199,10 @@ impl<'a> Call<'a> {
             self.receipt = Receipt { end: self.ingest.log_end(), ..Receipt::default() };
             return Ok(self.receipt);
         }
-        self.end()
+        self.guarded(Call::end)
     }
 
-    fn end(mut self) -> Result<Receipt, Error> {
+    fn end(&mut self) -> Result<Receipt, Error> {
         if self.options.strict && self.receipt.rejected() > 0 {
             // `busy` stays set: the next call opens the log again and forgets this one's events.
             return Err(Error::Rejected { count: self.receipt.rejected() });
@@ -201,7 +228,7 @@ impl<'a> Call<'a> {
             Verdict::Accepted => self.receipt.accepted += 1,
             Verdict::Duplicate => self.receipt.duplicates += 1,
             Verdict::Held(rejection) | Verdict::Rejected(rejection) => {
-                self.reject(&rejection, text, at)?;
+                self.turn_down(&rejection, text, at)?;
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 mod classes;
 mod crash;
 mod damage;
+mod failed;
 mod golden;
 mod marks;
 mod meanwhile;
