@@ -7,7 +7,7 @@ use super::ingest::Ingest;
 use super::types::{CallOptions, Origin, Receipt, Rejected, Sync};
 use crate::Error;
 use crate::admission::Verdict;
-use crate::event::{Event, Rejection, Rules};
+use crate::event::{Event, Reason, Rejection, Rules};
 use crate::planted::planted;
 
 /// The longest source or position of a mark, in bytes.
@@ -89,6 +89,11 @@ impl<'a> Call<'a> {
             self.sync_what_is_there()?;
         }
         self.window_events += 1;
+        if event.key.len() > crate::event::ID_BYTES_MAX {
+            // No reader gives such an event; whoever put it together did not check it.
+            let (reason, detail) = (Reason::InvalidField, "the key is too long".to_owned());
+            return self.turn_down(&Rejection { reason, detail }, text, at);
+        }
         match self.ingest.admit(event)? {
             Verdict::Held(_) => self.held.push(at, text)?,
             verdict @ (Verdict::Accepted | Verdict::Duplicate | Verdict::Rejected(_)) => {

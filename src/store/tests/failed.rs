@@ -50,3 +50,15 @@ fn a_head_that_cannot_be_synced_later_fails_one_call_alone() {
     assert_eq!((receipt.accepted, receipt.synced), (1, true));
     assert_eq!(export(&store).unwrap().len(), 3);
 }
+
+#[test]
+fn an_event_that_no_reader_gives_is_rejected() {
+    let mut store = open(Arc::new(SimDisk::default()), Path::new(DIR), 1, 1 << 20).unwrap();
+    let line = customer(1);
+    let mut event = Event::from_json(line.as_bytes(), store.rules()).unwrap();
+    event.key = "k".repeat(256).into();
+    let mut call = store.call(CallOptions::default()).unwrap();
+    call.push(&event, line.as_bytes(), Origin { source: 0, line: 1 }).unwrap();
+    let receipt = call.finish().unwrap();
+    assert_eq!((receipt.accepted, receipt.rejected()), (0, 1));
+}
