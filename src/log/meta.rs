@@ -23,11 +23,13 @@ impl View {
         &self.paths.dir
     }
 
-    /// The header CRC of the batch whose last event stands before `seq`, or what a sealed segment
-    /// that ends there carries in its place; 0 at the start; `None` where no batch ends.
+    /// The header CRC of the batch whose last event stands before `seq`, or what a rewritten
+    /// segment that ends there carries in its place; 0 at the start; `None` where no batch ends.
+    /// Batches of marks alone may follow it: a seal's own chain is of the last of those.
     pub(crate) fn chain_at(&self, seq: u64) -> Result<Option<u32>, Error> {
         let Some(last) = seq.checked_sub(1) else { return Ok(Some(0)) };
-        if let Some(segment) = self.sealed.iter().find(|segment| segment.seal.end_seq == seq) {
+        let mut rewritten = self.sealed.iter().filter(|segment| segment.header.generation > 0);
+        if let Some(segment) = rewritten.find(|segment| segment.seal.end_seq == seq) {
             return Ok(Some(segment.seal.chain_out));
         }
         if seq > self.end() {

@@ -24,7 +24,7 @@ use crate::error::{Error, Fault};
 use crate::planted::planted;
 
 /// How long a lock is tried, and how often in that time.
-const LOCK_TRIES: u32 = 20;
+const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE_US: u64 = 5_000;
 
 impl Writer {

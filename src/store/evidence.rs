@@ -31,6 +31,11 @@ pub(super) fn evidence(env: &Env, dir: &Path) -> Result<u64, Error> {
     Ok(proven)
 }
 
+/// Whether anything says that there was a log, where no segment does.
+pub(super) fn is_left(env: &Env, dir: &Path) -> Result<bool, Error> {
+    Ok(names(env, dir)?.iter().any(|name| name == "head") || evidence(env, dir)? > 0)
+}
+
 /// The names in a directory of derived files, none if there is no such directory.
 pub(super) fn names(env: &Env, dir: &Path) -> Result<Vec<String>, Error> {
     match env.disk.list(dir) {

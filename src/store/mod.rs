@@ -82,7 +82,9 @@ impl Store {
     /// As [`Store::open`], on a disk, clock and randomness that are given.
     pub(crate) fn open_in(env: Env, dir: PathBuf, options: Options) -> Result<Store, Error> {
         let (meta, exists) = match crate::log::read_meta(&env, &dir) {
-            Ok(meta) => (meta.clone(), meta.is_some()),
+            // What a log left behind must be told of as one that lost its segments.
+            Ok(None) => (None, evidence::is_left(&env, &dir)?),
+            Ok(meta) => (meta, true),
             // Whoever reads on will be told again; `verify` must be able to tell it all.
             Err(Error::Corrupt { .. }) => (None, true),
             Err(error) => return Err(error),

@@ -79,7 +79,7 @@ fn shorter(scenario: &mut Scenario) -> Vec<Call> {
 }
 
 /// Deletes some of what can be made again from the segments.
-fn lose_derived(dir: &Path, random: &mut Random) {
+pub fn lose_derived(dir: &Path, random: &mut Random) {
     for name in ["keys", "checkpoints"] {
         if random.percent(15) && dir.join(name).exists() {
             fs::remove_dir_all(dir.join(name)).expect("a directory to delete");

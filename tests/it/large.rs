@@ -117,7 +117,7 @@ fn nearly_full_logs() {
 }
 
 /// Copies a directory with all that is in it.
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).expect("a directory") {
         let entry = entry.expect("an entry");
         let to = to.join(entry.file_name());

@@ -6,6 +6,7 @@
     clippy::cast_sign_loss,
     clippy::indexing_slicing,
     clippy::print_stderr,
+    clippy::print_stdout,
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
     unreachable_pub,
@@ -28,6 +29,9 @@ mod files;
 mod large;
 mod roundtrip;
 mod texts;
+
+// decoder: the second reader, from docs/format.md alone, agrees with the product.
+mod decoder;
 
 // events, same_event: what is an event, and which are the same; reading, reading_faults, rejects:
 // sources of events, whole and broken.

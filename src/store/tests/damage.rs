@@ -114,3 +114,18 @@ fn damaged_derived_files_change_no_answer_and_are_reported() {
         }
     }
 }
+
+#[test]
+fn a_log_that_lost_all_segments_is_not_taken_for_none() {
+    let whole = log(1 << 10).files();
+    let kept = |path: &Path, end: &str| path.to_string_lossy().ends_with(end);
+    for left in ["head", ".keys"] {
+        let mut files = whole.clone();
+        files.retain(|path, _| kept(path, left));
+        assert!(!files.is_empty());
+        let store = open(Arc::new(SimDisk::of_files(&files)), Path::new(DIR), 2, 64 << 20).unwrap();
+        assert!(store.exists(), "{left}");
+        assert_eq!(store.verify().unwrap().problems.len(), 1, "{left}");
+        assert!(store.top(1, &Question::default()).is_err());
+    }
+}

@@ -73,6 +73,24 @@ fn a_mark_after_a_checkpoint_does_not_make_it_wrong() {
     }
 }
 
+/// Its segment is sealed behind a batch of marks alone, which the seal then carries on from.
+#[test]
+fn a_mark_before_a_seal_does_not_make_a_checkpoint_wrong() {
+    let disk = SimDisk::default();
+    let mut store = open(Arc::new(disk), Path::new(DIR), 1, 1 << 10).unwrap();
+    append(&mut store, &[customer(0)]).unwrap();
+    save(&store);
+    for position in 0_u8..20 {
+        let mut call = store.call(CallOptions::default()).unwrap();
+        assert!(call.set_mark(b"topic", &[position]));
+        call.finish().unwrap();
+    }
+    append(&mut store, &[customer(1)]).unwrap();
+    assert_eq!(store.info().unwrap().segments.len(), 2);
+    assert_eq!(store.info().unwrap().checkpoint_end, Some(1));
+    assert_eq!(store.verify().unwrap().problems, []);
+}
+
 /// Saves a checkpoint that is not due.
 fn save(store: &Store) {
     let source = store.source().unwrap();
