@@ -106,9 +106,9 @@ pub use projection::{
     CustomerStatistics, Digest, Frame, Lifespan, Projection, Statistics, TimeFrame, WeekStart,
 };
 pub use store::{
-    Call, CallOptions, CheckpointState, Customer, Follower, HoldMax, Info, OnReject, Options,
-    Origin, Problem, Question, Receipt, Record, Rejected, SegmentInfo, Span, Store, Sync, Top,
-    Verification,
+    Backup, Call, CallOptions, CheckpointState, Copying, Customer, Follower, HoldMax, Info,
+    OnCopying, OnReject, Options, Origin, Problem, Question, Receipt, Record, Rejected,
+    RestoreOptions, Restored, SegmentInfo, Span, Store, Sync, Top, Verification,
 };
 #[doc(hidden)]
 pub use store::{Part, explain};

@@ -90,6 +90,12 @@ pub(crate) enum Command {
     /// Print the whole log as NDJSON or CSV
     #[command(after_help = EXPORT_HELP)]
     Export,
+    /// Copy the log to a directory, or bring the copy there up to date
+    #[command(after_help = BACKUP_HELP)]
+    Backup(BackupArgs),
+    /// Make a log of a backup
+    #[command(after_help = RESTORE_HELP)]
+    Restore(RestoreArgs),
     /// Print made-up events, the same bytes for the same seed
     #[command(after_help = GENERATE_HELP)]
     Generate(GenerateArgs),
@@ -272,6 +278,36 @@ Examples:
   ltvlog export > events.ndjson
   ltvlog export | ltvlog append --log copy     the copy's digest is the same
   ltvlog export --format csv > events.csv";
+
+const BACKUP_HELP: &str = "\
+Examples:
+  ltvlog backup /mnt/backups/shop
+  ltvlog verify --log /mnt/backups/shop      every byte of it; `top` and `export` read it too
+
+A writer may go on meanwhile. Segments that are there already are not copied again. A backup that
+was cut off leaves the one before it; repeat the command to complete it.";
+
+#[derive(Args, Debug)]
+pub(crate) struct BackupArgs {
+    /// Directory of the backup: none yet, or an older backup of this log
+    #[arg(value_name = "DEST")]
+    pub(crate) dest: PathBuf,
+}
+
+const RESTORE_HELP: &str = "\
+Example:
+  ltvlog restore /mnt/backups/shop --log shop
+
+The log's directory must be empty or not there; it is there only when every byte of the backup was
+read and found to be right. Append to the restored log or to the one that was backed up, not to
+both: they would be two logs of one id.";
+
+#[derive(Args, Debug)]
+pub(crate) struct RestoreArgs {
+    /// Directory of the backup
+    #[arg(value_name = "SRC")]
+    pub(crate) source: PathBuf,
+}
 
 const GENERATE_HELP: &str = "\
 Example:

@@ -5,6 +5,7 @@
 
 mod append;
 mod args;
+mod backup;
 mod csv;
 mod customers;
 mod dump;
@@ -58,6 +59,8 @@ fn run(cli: &Cli, out: &mut Out) -> Result<Ending, Failure> {
         Command::Info => info::run(shared, out),
         Command::Dump(args) => dump::run(shared, args, out),
         Command::Export => records::export(shared, out),
+        Command::Backup(args) => backup::run(shared, args, out),
+        Command::Restore(args) => backup::restore(shared, args, out),
         Command::Generate(args) => generate::run(args, out),
         Command::Completions(args) => pages::completions(args, out),
         Command::Man(args) => pages::man(args, out),

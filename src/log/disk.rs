@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::map::Map;
 use crate::planted::planted;
@@ -30,10 +30,14 @@ pub(crate) trait Disk: Send + Sync + fmt::Debug {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// Makes a directory (0700); one that exists is no error.
     fn make_dir(&self, dir: &Path) -> io::Result<()>;
-    /// Renames a file over whatever has the new name.
+    /// Renames a file over whatever has the new name, or a directory over none or an empty one.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes a directory, which must be empty.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
+    /// The absolute path, without links, of something that is there.
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf>;
     /// Makes the names in `dir` durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Tries to lock a directory, shared or alone; `None` while another handle's lock forbids it.

@@ -3,8 +3,10 @@
 //! that it must know of a body.
 
 mod active;
+mod backup;
 mod body;
 mod catalog;
+mod copy;
 mod directory;
 mod disk;
 mod env;
@@ -18,8 +20,10 @@ mod meta;
 mod open;
 mod os;
 mod paths;
+mod pieces;
 mod quarantine;
 mod recovery;
+mod restore;
 mod roll;
 mod scan;
 mod seal;
@@ -39,11 +43,17 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub(crate) use backup::Destination;
 pub(crate) use body::{Body, Frame};
+pub(crate) use copy::SegmentSum;
+pub use copy::{Copying, OnCopying};
 pub(crate) use disk::write_full;
 pub(crate) use disk::{Access, Disk};
 pub(crate) use map::Map;
 pub(crate) use meta::read_meta;
+pub(crate) use paths::nested;
+pub(crate) use restore::Building;
+pub(crate) use segment::{parse_segment_name, segment_name};
 #[cfg(test)]
 pub(crate) use sim::{SimDisk, SimFault};
 pub(crate) use verify::verify;

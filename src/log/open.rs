@@ -11,16 +11,17 @@ use super::active::ActiveSegment;
 use super::disk::{Access, File, Lock, write_full};
 use super::head::HeadFile;
 use super::head_file::{self, HeadWriter};
-use super::paths::{Paths, make_dirs};
+use super::paths::{Paths, make_dirs, sync_above};
+use super::pieces::each_piece;
 use super::quarantine;
 use super::recovery::{Examination, Examined, Tail};
 use super::roll::{create_segment, sync_dir};
-use super::scan::{Position, Source, Step, Window, after, step};
+use super::scan::{Position, Window};
 use super::sealed::SealedSegment;
-use super::segment::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::segment::SegmentHeader;
 use super::writer::{Recovered, Writer, head_for};
 use super::{BodyReader, Env, LogMeta, LogSettings, Tally};
-use crate::error::{Error, Fault};
+use crate::error::Error;
 use crate::planted::planted;
 
 /// How long a lock is tried, and how often in that time.
@@ -96,7 +97,7 @@ struct Opened {
     tally: Tally,
 }
 
-fn lock_dir(env: &Env, dir: &Path) -> Result<Box<dyn Lock>, Error> {
+pub(super) fn lock_dir(env: &Env, dir: &Path) -> Result<Box<dyn Lock>, Error> {
     let lock = match lock_retrying(env, dir) {
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             make_dirs(&*env.disk, dir)?;
@@ -168,6 +169,7 @@ fn clear(env: &Env, paths: &Paths, found: &Examined) -> Result<(), Error> {
     }
     if found.meta().is_none() {
         // They may have been made by a process that did not live to sync their names.
+        sync_above(&*env.disk, &paths.dir)?;
         make_dirs(&*env.disk, &paths.dir)?;
         make_dirs(&*env.disk, &paths.segments)?;
     }
@@ -234,25 +236,8 @@ pub(super) fn rewrite(
     end: u64,
 ) -> Result<u64, Error> {
     let start = from.map_or(0, |at| at.offset);
-    let mut window = Window::new(file, path, end);
-    if from.is_none() {
-        let bytes =
-            window.get(0, SEGMENT_HEADER_BYTES as usize)?.and_then(|bytes| bytes.first_chunk());
-        let bytes = bytes.filter(|bytes| SegmentHeader::decode(bytes).as_ref() == Ok(header));
-        let bytes = bytes.ok_or(Fault::Corrupt("the header changed while it was read"));
-        let bytes = bytes.map_err(|fault| fault.at(path, 0))?;
-        write_full(file, bytes, 0).map_err(Error::io("rewrite", path))?;
-    }
-    let mut at = from.unwrap_or(header.start());
-    while at.offset < end {
-        let (frame, crc) = match step(&mut window, header.salt, header.first_seq, &at)? {
-            Step::Frame(frame, crc) => (frame, crc),
-            Step::Stop(stop) => return Err(stop.error(path, &at)),
-        };
-        let length = usize::try_from(frame.frame_bytes()).expect("at most 16 MiB and a little");
-        let bytes = window.get(at.offset, length)?.unwrap_or(&[]);
-        write_full(file, bytes, at.offset).map_err(Error::io("rewrite", path))?;
-        at = after(&at, &frame, crc);
-    }
+    each_piece(file, path, header, from, end, &mut |at, bytes| {
+        write_full(file, bytes, at.offset).map_err(Error::io("rewrite", path))
+    })?;
     Ok(end - start)
 }

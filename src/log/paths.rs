@@ -63,11 +63,10 @@ impl Paths {
 
 /// Makes a directory and those above it that are missing, each durable in its parent.
 pub(crate) fn make_dirs(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
-    let parent = match dir.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
-        None => return Ok(()),
-    };
+    if dir.parent().is_none() {
+        return Ok(());
+    }
+    let parent = parent_of(dir);
     match disk.make_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             make_dirs(disk, parent)?;
@@ -76,4 +75,44 @@ pub(crate) fn make_dirs(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
         done => done.map_err(Error::io("make the directory", dir))?,
     }
     disk.sync_dir(parent).map_err(Error::io("sync the directory", parent))
+}
+
+/// Makes durable the names of the directories above the one that `dir` is in: whoever made them
+/// may not have lived to do so. One that may not be read was not made by us.
+pub(super) fn sync_above(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
+    let mut above = parent_of(dir);
+    while parent_of(above) != above {
+        above = parent_of(above);
+        match disk.sync_dir(above) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            done => done.map_err(Error::io("sync the directory", above))?,
+        }
+    }
+    Ok(())
+}
+
+/// The directory that a path is in; the root is in itself.
+pub(super) fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => path,
+    }
+}
+
+/// Whether one of two directories, there or not, is the other or lies in it.
+pub(crate) fn nested(disk: &dyn Disk, one: &Path, other: &Path) -> Result<bool, Error> {
+    let (one, other) = (resolve(disk, one)?, resolve(disk, other)?);
+    Ok(one.starts_with(&other) || other.starts_with(&one))
+}
+
+/// The path without links, as far as it is there.
+fn resolve(disk: &dyn Disk, path: &Path) -> Result<PathBuf, Error> {
+    match (disk.canonical(path), path.file_name()) {
+        (Ok(found), _) => Ok(found),
+        (Err(error), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(resolve(disk, parent_of(path))?.join(name))
+        }
+        (Err(error), _) => Err(Error::io("find", path)(error)),
+    }
 }

@@ -101,9 +101,14 @@ impl View {
         let (segment, extent) = (self.active.take(), again.extent());
         let kept = segment.filter(|_| same).map(|active| active.segment);
         *self = again;
-        // The old segment knows its batches already.
         if let (Some(segment), Some(extent)) = (kept, extent) {
-            self.active = Some(ActiveView::new(segment, extent));
+            // A backup's segment does not grow: a longer one takes its name.
+            let size = segment.file.size();
+            let size = size.map_err(Error::io("read the length of", segment.path()))?;
+            // The old segment knows its batches already.
+            if size >= extent.end.offset {
+                self.active = Some(ActiveView::new(segment, extent));
+            }
         }
         Ok(moved)
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::backup;
 use super::evidence::{self, names};
 use super::files;
 use super::shelf::{KEYS, cover, sidecar_path};
@@ -102,6 +103,7 @@ pub(super) fn verify(env: &Env, dir: &Path) -> Result<Verification, Error> {
         reason: problem.reason,
         events: problem.events,
     }));
+    backup::check(env, dir, &mut found)?;
     if let Some(meta) = log::read_meta(env, dir).ok().flatten() {
         check_sidecars(env, dir, meta.log_id, &mut found)?;
         check_checkpoints(env, dir, meta.log_id, &mut found)?;

@@ -5,6 +5,7 @@
 //! It does not know JSON sources, terminals or networks.
 
 mod answers;
+mod backup;
 mod call;
 mod check;
 mod checkpoints;
@@ -26,7 +27,8 @@ mod stage;
 mod tests;
 mod types;
 
-pub use crate::log::explain::Part;
+pub use crate::log::{Copying, OnCopying, explain::Part};
+pub use backup::{Backup, RestoreOptions, Restored};
 pub use call::Call;
 pub use explain::explain;
 pub use follower::Follower;
@@ -181,6 +183,7 @@ impl Store {
 
     fn open_ingest(&mut self) -> Result<Ingest, Error> {
         let dir = self.dir.as_ref().expect("a scratch store has its ingest from the start");
+        backup::refuse_append(&self.env, dir)?;
         let evidence = evidence::evidence(&self.env, dir)?;
         let settings = LogSettings {
             segment_bytes_max: self.options.segment_bytes_max,

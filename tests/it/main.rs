@@ -33,6 +33,9 @@ mod texts;
 // decoder: the second reader, from docs/format.md alone, agrees with the product.
 mod decoder;
 
+// backup: a log copied while it is written to, and made a log again.
+mod backup;
+
 // events, same_event: what is an event, and which are the same; reading, reading_faults, rejects:
 // sources of events, whole and broken.
 mod events;

@@ -81,8 +81,10 @@ impl NameChange {
                 names.insert(path.clone(), *node);
             }
             NameChange::Rename(from, to) => {
-                if let Some(node) = names.remove(from) {
-                    names.insert(to.clone(), node);
+                // A directory takes along what is in it.
+                for (path, node) in std::mem::take(names) {
+                    let moved = path.strip_prefix(from).map(|rest| to.join(rest));
+                    names.insert(moved.map_or(path.clone(), |to| to.components().collect()), node);
                 }
             }
             NameChange::Remove(path) => {
@@ -139,6 +141,10 @@ impl State {
 
     fn inode(&mut self, inode: usize) -> &mut Inode {
         self.inodes.get_mut(inode).expect("files are never forgotten")
+    }
+
+    fn is_empty(&self, dir: &Path) -> bool {
+        !self.live.keys().any(|path| path != dir && path.starts_with(dir))
     }
 
     fn is_dir(&self, path: &Path) -> bool {
@@ -309,7 +315,12 @@ impl Disk for SimDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.state();
         state.whole_change()?;
-        state.file(from)?;
+        if !state.live.contains_key(from) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if !state.is_empty(to) {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
         state.rename_names(NameChange::Rename(from.to_path_buf(), to.to_path_buf()));
         Ok(())
     }
@@ -321,6 +332,26 @@ impl Disk for SimDisk {
         state.whole_change()?;
         state.rename_names(NameChange::Remove(path.to_path_buf()));
         Ok(())
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.whole_change()?;
+        if state.live.get(dir) != Some(&Node::Dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if !state.is_empty(dir) {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        state.rename_names(NameChange::Remove(dir.to_path_buf()));
+        Ok(())
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        let state = self.state();
+        state.look()?;
+        let is_there = state.live.contains_key(path) || state.is_dir(path);
+        if is_there { Ok(path.to_path_buf()) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

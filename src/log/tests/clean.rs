@@ -158,3 +158,24 @@ fn files_are_for_their_owner_alone_and_end_with_their_data() {
     assert_eq!(std::fs::metadata(segment).unwrap().len(), 128 + 96);
     assert_eq!(std::fs::metadata(dir.join("head")).unwrap().len(), 1024);
 }
+
+/// A process that is killed while it makes the log's directories leaves some without a name on
+/// the disk. The next one must not acknowledge an event in them before they have it.
+#[test]
+fn a_log_in_directories_that_a_killed_process_made_survives_a_power_cut() {
+    let dir = Path::new("/a/b/log");
+    let whole = SimDisk::default();
+    open(&env(Arc::new(whole.clone()), 1), dir, 1 << 20).unwrap();
+    for at in 0..whole.changes() {
+        let disk = SimDisk::default();
+        disk.fail(at, SimFault::Error(5), true);
+        assert!(open(&env(Arc::new(disk.clone()), 1), dir, 1 << 20).is_err(), "change {at}");
+        let disk = disk.kill();
+        let (mut writer, _) = open(&env(Arc::new(disk.clone()), 2), dir, 1 << 20).unwrap();
+        append(&mut writer, 1, 1, 10);
+        assert_eq!(writer.sync().unwrap(), 1);
+        let after = disk.crash(&mut |_| 0, false);
+        let view = View::open(&env(Arc::new(after), 3), dir, readers());
+        assert_eq!(view.unwrap_or_else(|error| panic!("change {at}: {error}")).end(), 1);
+    }
+}

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
@@ -130,6 +131,12 @@ impl Disk for InTurn {
     }
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.go().sync_dir(dir)
+    }
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        self.go().remove_dir(dir)
+    }
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        self.go().canonical(path)
     }
     fn lock(&self, dir: &Path, shared: bool) -> io::Result<Option<Box<dyn Lock>>> {
         self.go().lock(dir, shared)

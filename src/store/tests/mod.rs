@@ -1,5 +1,8 @@
 //! Tests of the store on disks, clocks and randomness that are given.
 
+mod backup;
+mod backup_crash;
+mod backup_damage;
 mod classes;
 mod crash;
 mod damage;

@@ -1,0 +1,126 @@
+//! A log out of a backup: built in a directory beside the one it is to have, and put into its
+//! place in one step.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::backup::Destination;
+use super::catalog::OpenSegment;
+use super::copy::{Copies, OnCopying, Origin, SegmentSum};
+use super::disk::Access;
+use super::paths::{Paths, make_dirs, parent_of};
+use super::{Env, Fault};
+use crate::error::Error;
+
+/// The end of the name of a directory in which a log is built.
+const BUILDING: &str = ".restore.tmp";
+
+/// A log that is being built.
+#[derive(Debug)]
+pub(crate) struct Building {
+    /// Where it is to be.
+    dir: PathBuf,
+    at: Destination,
+}
+
+impl Building {
+    /// Begins to build the log that is to be in `dir`, which has nothing in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Options`] if there is something; [`Error::Locked`] while another process does the
+    /// same.
+    pub(crate) fn begin(env: &Env, dir: &Path) -> Result<Building, Error> {
+        let Some(name) = dir.file_name() else {
+            return Err(refused(format!("{} has no name", dir.display())));
+        };
+        if !is_empty(env, dir)? {
+            return Err(refused(format!("{} is not empty", dir.display())));
+        }
+        let mut name = name.to_os_string();
+        name.push(BUILDING);
+        let at = Destination::open(env, &dir.with_file_name(name))?;
+        let building = Building { dir: dir.to_path_buf(), at };
+        building.clear(env)?;
+        Ok(building)
+    }
+
+    /// The directory in which it is built.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.at.paths.dir
+    }
+
+    /// Empties the directory, in which a process that was killed may have built before.
+    fn clear(&self, env: &Env) -> Result<(), Error> {
+        let paths = &self.at.paths;
+        make_dirs(&*env.disk, &paths.segments)?;
+        for name in env.disk.list(&paths.segments).map_err(Error::io("list", &paths.segments))? {
+            let path = paths.segments.join(name);
+            env.disk.remove(&path).map_err(Error::io("remove", &path))?;
+        }
+        let names = env.disk.list(&paths.dir).map_err(Error::io("list", &paths.dir))?;
+        if names.iter().any(|name| paths.dir.join(name) != paths.segments) {
+            let reason = format!("{} is in the way: remove it", paths.dir.display());
+            return Err(Error::Options { reason });
+        }
+        Ok(())
+    }
+
+    /// Copies the segments of the backup in `from` that `sums` tells; what is copied is what was
+    /// summed up, and whole.
+    pub(crate) fn copy(
+        &self,
+        env: &Env,
+        from: &Path,
+        sums: &[SegmentSum],
+        on_copying: OnCopying<'_>,
+    ) -> Result<(), Error> {
+        let (disk, from) = (&*env.disk, Paths::of(from));
+        let bytes = sums.iter().map(|sum| sum.bytes).sum();
+        let mut copies = Copies::new(disk, &self.at.paths, bytes, on_copying);
+        for sum in sums {
+            let open = OpenSegment::open(disk, &from, sum.first_seq, Access::Read)?;
+            let path = &open.path;
+            if open.size < sum.bytes {
+                let fault = Fault::Corrupt("the segment is shorter than when it was backed up");
+                return Err(fault.at(path, open.size));
+            }
+            let header = open.header.as_ref();
+            let header = header.ok_or(Fault::Corrupt("the segment's header is gone"));
+            let header = header.map_err(|fault| fault.at(path, 0))?;
+            let origin = Origin { path, header, bytes: sum.bytes };
+            copies.copy(&origin, None, &mut |copied, _, _| {
+                let fault = Fault::Corrupt("the segment is not what was backed up");
+                if copied == sum { Ok(()) } else { Err(fault.at(path, 0)) }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Gives the log its place. If this fails, it has it or it has not.
+    pub(crate) fn finish(&self, env: &Env) -> Result<(), Error> {
+        let (dir, parent) = (&self.dir, parent_of(&self.dir));
+        env.disk.rename(self.dir(), dir).map_err(Error::io("rename a directory to", dir))?;
+        env.disk.sync_dir(parent).map_err(Error::io("sync the directory", parent))
+    }
+
+    /// Leaves nothing behind, as far as that can be done.
+    pub(crate) fn give_up(&self, env: &Env) {
+        let paths = &self.at.paths;
+        if self.clear(env).is_ok() && env.disk.remove_dir(&paths.segments).is_ok() {
+            env.disk.remove_dir(&paths.dir).ok();
+        }
+    }
+}
+
+fn is_empty(env: &Env, dir: &Path) -> Result<bool, Error> {
+    match env.disk.list(dir) {
+        Ok(names) => Ok(names.is_empty()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(Error::io("list", dir)(error)),
+    }
+}
+
+fn refused(what: String) -> Error {
+    Error::Options { reason: format!("{what}: name a directory that is not there yet") }
+}

@@ -1,0 +1,115 @@
+//! Backups: a log's segments in another directory, up to an end that a manifest tells.
+
+mod manifest;
+mod restore;
+
+use std::path::Path;
+
+pub(super) use manifest::check;
+pub use restore::{RestoreOptions, Restored};
+
+use self::manifest::Manifest;
+use super::{READERS, Store};
+use crate::Error;
+use crate::log::{Destination, Env, OnCopying, View, nested};
+
+/// What a backup holds, and what was new in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// The sequence after its last event.
+    pub end: u64,
+    /// Segments in it.
+    pub segments: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Events that it did not have before.
+    pub new_events: u64,
+    /// Segments that were copied: new ones, and the one that had grown.
+    pub copied_segments: u64,
+    /// Bytes of these.
+    pub copied_bytes: u64,
+}
+
+impl Store {
+    /// Copies the log to the directory `dest`, as far as it is durable now, or brings the backup
+    /// that is there up to it. A writer may go on meanwhile, in this process or another.
+    ///
+    /// Every batch is checked while it is copied, and synced. `dest` is a log that can be read;
+    /// its file `backup.json`, written last, tells what was copied. Until then the backup that
+    /// was there before can be restored, and a call that was cut off can be repeated.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Options`] if `dest` lies in the log or holds anything but an older backup of this
+    /// log; [`Error::Locked`] while another process writes there; [`Error::Corrupt`] for damage
+    /// in what is copied or in `dest`; what the disk says.
+    pub fn backup(&self, dest: &Path, on_copying: OnCopying<'_>) -> Result<Backup, Error> {
+        let (env, dir) = (&self.env, self.dir()?);
+        if nested(&*env.disk, dir, dest)? {
+            let (dest, dir) = (dest.display(), dir.display());
+            return Err(refused(&format!("of {dest} and the log {dir} one lies in the other")));
+        }
+        let mut view = View::open(env, dir, READERS)?;
+        let to = Destination::open(env, dest)?;
+        // Another backup may have gone further while this one waited for its turn.
+        view.refresh()?;
+        let old = Manifest::read(env, dest)?;
+        check_place(env, dest, old.is_some())?;
+        if old.as_ref().is_some_and(|old| old.log_id != view.meta().log_id) {
+            return Err(refused(&format!("{} is a backup of another log", dest.display())));
+        }
+        let known = old.as_ref().map_or(&[][..], |old| &old.sums);
+        let copied = view.back_up(&to, known, on_copying)?;
+        let manifest = Manifest {
+            log_id: view.meta().log_id,
+            end: view.end(),
+            chain: view.chain(),
+            at: Manifest::time((env.now_us)()),
+            sums: copied.sums,
+        };
+        manifest.write(env, dest)?;
+        Ok(Backup {
+            end: manifest.end,
+            segments: manifest.sums.len() as u64,
+            bytes: manifest.sums.iter().map(|sum| sum.bytes).sum(),
+            new_events: manifest.end.saturating_sub(copied.old_end),
+            copied_segments: copied.segments,
+            copied_bytes: copied.bytes,
+        })
+    }
+}
+
+/// Refuses a directory that holds something else.
+fn check_place(env: &Env, dest: &Path, has_manifest: bool) -> Result<(), Error> {
+    let names = env.disk.list(dest).map_err(Error::io("list", dest))?;
+    if names.iter().any(|name| name == "head") {
+        let dest = dest.display();
+        return Err(refused(&format!("{dest} was opened for append, so it is a log of its own")));
+    }
+    // A first backup that was cut off has these and no manifest.
+    let is_begun = |name: &String| matches!(&**name, "segments" | "backup.tmp");
+    if !has_manifest && !names.iter().all(is_begun) {
+        let dest = dest.display();
+        return Err(refused(&format!("{dest} is not empty, and no backup")));
+    }
+    Ok(())
+}
+
+fn refused(what: &str) -> Error {
+    Error::Options { reason: format!("{what}; back up into another directory") }
+}
+
+/// Refuses to append to a backup, which would not be one any more.
+pub(super) fn refuse_append(env: &Env, dir: &Path) -> Result<(), Error> {
+    match env.disk.list(dir) {
+        Ok(names) if names.iter().any(|name| name == manifest::NAME) => {
+            let (dir, name) = (dir.display(), manifest::NAME);
+            let reason = format!(
+                "{dir} is a backup: `ltvlog restore` makes a log of it (or, in its place, remove {name})"
+            );
+            Err(Error::Options { reason })
+        }
+        // Whatever is wrong with the directory, opening it will say.
+        _ => Ok(()),
+    }
+}
