@@ -95,6 +95,16 @@ mod top;
 #[doc(hidden)]
 pub mod cli;
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "what is tried on bytes that a fuzzer chose fails by panicking"
+)]
+pub mod fuzzing;
+
 pub use codec::{Batch, Counts, Row, RowKind, Rows, Superseded};
 pub use error::{Error, Fault};
 pub use event::{

@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 34] = [
+    const BUGS: [(&str, &str); 35] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -62,6 +62,10 @@ mod tests {
         (
             "poisoned store kept",
             "store::tests::failed::a_head_that_cannot_be_synced_later_fails_one_call_alone",
+        ),
+        (
+            "damage to keys met too late",
+            "store::tests::damage::what_is_refused_when_keys_are_read_stays_as_it_is",
         ),
         ("sidecar's blocks not checked", BYTES),
         ("sidecar of another segment used", CLASSES),

@@ -21,6 +21,16 @@ mod view;
 
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, fuzzing))]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "what tries the codec fails by panicking"
+)]
+pub(crate) mod trial;
 
 pub(crate) use batch::BatchBuilder;
 pub use counts::Counts;

@@ -29,7 +29,7 @@ mod scan;
 mod seal;
 mod sealed;
 mod segment;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod sim;
 mod verify;
 mod view;
@@ -54,7 +54,7 @@ pub(crate) use meta::read_meta;
 pub(crate) use paths::nested;
 pub(crate) use restore::Building;
 pub(crate) use segment::{parse_segment_name, segment_name};
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use sim::{SimDisk, SimFault};
 pub(crate) use verify::verify;
 pub(crate) use view::{SegmentInfo, View};

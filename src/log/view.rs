@@ -191,9 +191,14 @@ impl View {
         self.writer_lives
     }
 
+    /// The sealed segments, in order.
+    pub(crate) fn sealed_segments(&self) -> Vec<SegmentInfo> {
+        self.sealed.iter().map(|segment| segment.info()).collect()
+    }
+
     /// The segments, in order.
     pub(crate) fn segments(&self) -> Result<Vec<SegmentInfo>, Error> {
-        let mut infos: Vec<_> = self.sealed.iter().map(|segment| segment.info()).collect();
+        let mut infos = self.sealed_segments();
         if let Some(active) = &self.active {
             infos.push(active.segment.info(&active.extent, &self.readers)?);
         }

@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
-use super::checkpoints;
-use super::shelf::Shelf;
+use super::rules::agreed_rules;
+use super::shelf::{self, Shelf};
 use super::source::Source;
+use super::types::{CallOptions, Origin, Receipt};
+use super::{Call, READERS, Store, backup, checkpoints, evidence};
 use crate::Error;
 use crate::admission::{Admission, Verdict};
 use crate::event::Event;
-use crate::log::{Env, View, Writer};
+use crate::log::{Env, LogMeta, LogSettings, View, Writer};
+use crate::planted::planted;
 
 /// Everything that a store which writes holds on to between calls.
 pub(super) struct Ingest {
@@ -119,5 +122,89 @@ impl Ingest {
     /// The log's end, without what is staged.
     pub(super) fn log_end(&self) -> u64 {
         self.shelf.writer.as_ref().map_or(0, Writer::end)
+    }
+}
+
+impl Store {
+    /// Appends events as one call, and says what became of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Call::push`] and [`Call::finish`].
+    pub fn append<'e>(
+        &mut self,
+        events: impl IntoIterator<Item = Event<'e>>,
+    ) -> Result<Receipt, Error> {
+        let rules = self.rules.clone();
+        let mut call = self.call(CallOptions::default())?;
+        let mut text = String::new();
+        for (event, line) in events.into_iter().zip(1..) {
+            text.clear();
+            event.to_json(rules.currency, &mut text);
+            let at = Origin { source: 0, line };
+            // Whoever put the event together may have broken rules that a reader sees to.
+            match event.check(&rules) {
+                Ok(()) => call.push(&event, text.as_bytes(), at)?,
+                Err(rejection) => call.reject(&rejection, text.as_bytes(), at)?,
+            }
+        }
+        call.finish()
+    }
+
+    /// Begins a call of many events, creating the log if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] while another process writes; [`Error::Corrupt`] if the log is damaged,
+    /// in which case nothing was changed; what the disk says.
+    pub fn call<'a>(&'a mut self, options: CallOptions<'a>) -> Result<Call<'a>, Error> {
+        if options.strict && self.dir.is_none() {
+            let reason =
+                "a scratch store keeps what it is given; strict calls need a log".to_owned();
+            return Err(Error::Options { reason });
+        }
+        if self.ingest.as_ref().is_some_and(|ingest| ingest.busy && ingest.is_log()) {
+            // A call was given up: what it left pending must not be committed by this one.
+            self.ingest = None;
+        }
+        let ingest = match self.ingest.take() {
+            Some(ingest) => ingest,
+            None => self.open_ingest()?,
+        };
+        let ingest = self.ingest.insert(ingest);
+        if ingest.busy {
+            ingest.forget_pending()?;
+        }
+        // One that cannot be used any more is opened again by the next call.
+        ingest.busy = !planted("poisoned store kept");
+        ingest.tend()?;
+        Ok(Call::begin(ingest, self.rules.clone(), options, self.options.sync))
+    }
+
+    fn open_ingest(&mut self) -> Result<Ingest, Error> {
+        let dir = self.dir.as_ref().expect("a scratch store has its ingest from the start");
+        backup::refuse_append(&self.env, dir)?;
+        let evidence = evidence::evidence(&self.env, dir)?;
+        shelf::check_sealed(&self.env, dir)?;
+        let settings = LogSettings {
+            segment_bytes_max: self.options.segment_bytes_max,
+            ..LogSettings::new(LogMeta {
+                log_id: 0,
+                currency: self.rules.currency,
+                partition: 0,
+                partitions: 1,
+                time_range_us: self.rules.time_range_us.clone(),
+            })
+        };
+        let (writer, _recovered) = Writer::open(&self.env, dir, &settings, READERS, evidence)?;
+        self.exists = true;
+        // Another process may have made the log meanwhile; the events at hand were checked by the
+        // rules of the log that was to be.
+        if agreed_rules(dir, Some(writer.meta()), &self.options)? != self.rules {
+            let reason = format!("the log in {} was made meanwhile: open it again", dir.display());
+            return Err(Error::Options { reason });
+        }
+        let events_min = self.options.checkpoint_events_min;
+        Ingest::open(self.env.clone(), dir.clone(), writer, events_min)
     }
 }

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::files;
 use super::index::RecentKeys;
 use super::names::each_customer;
 use super::sidecar::{self, Cover, Sidecar};
 use super::source::Source;
 use super::stage::Stage;
+use super::{READERS, files};
 use crate::Error;
 use crate::admission::{self, Lookup};
 use crate::codec::Batch;
@@ -54,7 +54,7 @@ impl Shelf {
         let mut shelf =
             Shelf { env, dir, writer: Some(writer), stage: None, recent, sidecars, seed };
         for segment in sealed {
-            let sidecar = match shelf.load_sidecar(&segment)? {
+            let sidecar = match load_sidecar(&shelf.env, &shelf.dir, seed, &segment)? {
                 Some(sidecar) => sidecar,
                 None => shelf.rebuild_sidecar(&segment)?,
             };
@@ -145,15 +145,6 @@ impl Shelf {
         cover(self.seed, segment)
     }
 
-    /// A sidecar that is there and fits its segment.
-    fn load_sidecar(&self, segment: &SegmentInfo) -> Result<Option<Sidecar>, Error> {
-        let path = sidecar_path(&self.dir, segment.first_seq);
-        let Some(map) = files::map(&self.env, &path)? else { return Ok(None) };
-        let sidecar = Sidecar::open(map).ok();
-        let any = planted("sidecar of another segment used");
-        Ok(sidecar.filter(|sidecar| any || sidecar.cover() == self.cover(segment)))
-    }
-
     fn rebuild_sidecar(&mut self, segment: &SegmentInfo) -> Result<Sidecar, Error> {
         let view = self.writer.as_mut().expect("only a log has segments").view()?;
         let mut recent = RecentKeys::new(segment.first_seq);
@@ -179,6 +170,43 @@ impl Shelf {
 pub(super) fn cover(log_id: u64, segment: &SegmentInfo) -> Cover {
     let (first, end, chain) = (segment.first_seq, segment.end_seq, segment.chain_out);
     Cover { log_id, first, end, chain }
+}
+
+/// A sidecar that is there and fits its segment.
+fn load_sidecar(
+    env: &Env,
+    dir: &Path,
+    log_id: u64,
+    segment: &SegmentInfo,
+) -> Result<Option<Sidecar>, Error> {
+    let Some(map) = files::map(env, &sidecar_path(dir, segment.first_seq))? else {
+        return Ok(None);
+    };
+    let sidecar = Sidecar::open(map).ok();
+    let any = planted("sidecar of another segment used");
+    Ok(sidecar.filter(|sidecar| any || sidecar.cover() == cover(log_id, segment)))
+}
+
+/// Reads of the sealed segments what opening a shelf will: those that have no sidecar, and the
+/// batch before the active segment. Damage there must be met before the log is opened for append,
+/// which changes files; what else is wrong is told then.
+pub(super) fn check_sealed(env: &Env, dir: &Path) -> Result<(), Error> {
+    if planted("damage to keys met too late") {
+        return Ok(());
+    }
+    let Ok(view) = View::open(env, dir, READERS) else { return Ok(()) };
+    let (log_id, sealed) = (view.meta().log_id, view.sealed_segments());
+    for segment in &sealed {
+        if load_sidecar(env, dir, log_id, segment)?.is_none() {
+            let mut unused = RecentKeys::new(segment.first_seq);
+            enter_all(&view, log_id, segment.first_seq..segment.end_seq, &mut unused)?;
+        }
+    }
+    let Some(last) = sealed.last() else { return Ok(()) };
+    match view.frames(last.end_seq).next().transpose() {
+        Err(Error::Corrupt { path, .. }) if path != last.path => Ok(()),
+        read => read.map(|_| ()),
+    }
 }
 
 /// Enters the keys of the events in a range that begins and ends with batches.

@@ -4,6 +4,7 @@
 //! and answers every question by walking that list. It shares no code with the product and does
 //! not read files: whoever calls it has cut the input into single texts.
 
+#[cfg(test)]
 mod checks;
 pub mod event;
 pub mod instant;
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use event::{Fact, Terms};
 
+#[cfg(test)]
 pub use checks::{SAMPLE, cdnow};
 
 /// The sum of all orders' absolute cents stays below this.

@@ -7,7 +7,7 @@ const LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The rooms of `src/` and the rooms that each may name: the arrows of docs/architecture.md.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("error", &[]),
     ("top", &[]),
     ("planted", &[]),
@@ -19,6 +19,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("projection", &["error", "event", "codec", "top"]),
     ("store", &["error", "event", "codec", "log", "admission", "projection"]),
     ("cli", &[]),
+    ("fuzzing", &["error", "event", "frame", "codec", "log", "projection", "store"]),
 ];
 
 /// Words that no file of `src/` may hold, but for the one file named.

@@ -1,52 +1,8 @@
 //! Bytes that nobody wrote: a fault or a sound batch, never a panic, never much memory.
 
-use super::batch::{build, random_batch};
 use super::{Random, column};
-use crate::codec::{Batch, BatchBuilder, Placement, Rows, tally};
-use crate::log::Tally;
-
-/// Reads a body in every way there is; gives its rows if it is sound.
-fn read_all(body: &[u8], first_seq: u64, events: u32, rows: &mut Rows) -> bool {
-    let _verdict = tally(body, events, &Tally::default());
-    let Ok(batch) = Batch::decode(body, first_seq, events) else { return false };
-    let read = batch.read_rows(rows);
-    let mut key = String::new();
-    for row in [0, 1, batch.events() / 2, batch.events(), usize::MAX] {
-        let by_key = batch.key_at(row, &mut key);
-        let by_order = batch.order_at(row);
-        if read.is_ok() && row < rows.len() {
-            assert_eq!(by_key.map(|_| key.as_str()), Ok(rows.get(row).unwrap().key.unwrap_or("")));
-            assert!(by_order.is_ok());
-        }
-    }
-    let marks = batch.marks();
-    let sound = batch.check().is_ok();
-    assert!(!sound || (read.is_ok() && marks.is_ok() && rows.len() == batch.events()));
-    assert!(read.is_ok() || rows.is_empty());
-    assert!(read.is_err() || (0..rows.len()).all(|row| rows.get(row).is_some()));
-    sound
-}
-
-/// The body that a sound batch comes from, if this build writes all of it.
-fn again(batch: &Batch<'_>, rows: &Rows) -> Option<Vec<u8>> {
-    let mut builder = BatchBuilder::new();
-    for row in rows.iter() {
-        let event = row.to_event(row.key.unwrap_or(""), row.key.unwrap_or(""))?;
-        let placement = Placement {
-            row: row.kind?,
-            customer: row.customer,
-            superseded: row.superseded,
-            order_seq: row.order_seq,
-        };
-        builder.push(&event, &placement);
-    }
-    for (source, position) in batch.marks().unwrap() {
-        assert!(builder.set_mark(&source, &position));
-    }
-    let mut body = Vec::new();
-    builder.encode(batch.customers_before(), batch.appended_at_us(), &mut body);
-    Some(body)
-}
+use crate::codec::trial::{again, build, random_batch, read_all};
+use crate::codec::{Batch, Rows};
 
 #[test]
 fn every_flipped_bit_gives_a_fault_or_a_sound_batch() {

@@ -113,14 +113,10 @@ impl Pass<'_> {
             self.fault(&self.paths.head, 0, fault, None);
         }
         let verdict = if self.alone { self.examine(evidence) } else { Ok(None) };
+        self.report.torn_bytes = verdict.as_ref().map_or(0, |torn| torn.unwrap_or(0));
         let listing = list(&*self.env.disk, self.paths)?.unwrap_or_default();
         self.read_all(&listing, deep)?;
-        match verdict {
-            Ok(Some(torn_bytes)) => self.report.torn_bytes = torn_bytes,
-            Ok(None) => {}
-            Err(error) => self.note(error, None)?,
-        }
-        Ok(())
+        verdict.map_or_else(|error| self.note(error, None), |_| Ok(()))
     }
 
     /// Lists damage, unless something at its place is listed; any other error ends the reading.

@@ -52,7 +52,11 @@ impl Pass<'_> {
                     }
                 }
                 Step::Stop(stop) => {
-                    // Where the last segment ends, opening has the verdict.
+                    // Where the last segment ends, opening has the verdict. What lies behind a torn
+                    // frame, whole or not, is as torn: no sync covered it.
+                    if place.next_first.is_none() && self.report.torn_bytes > 0 {
+                        return Ok(at.offset);
+                    }
                     let resumed = self.resume(window, place, stop)?;
                     if place.next_first.is_some()
                         || !place.directory.is_empty()

@@ -129,3 +129,32 @@ fn a_log_that_lost_all_segments_is_not_taken_for_none() {
         assert!(store.top(1, &Question::default()).is_err());
     }
 }
+
+/// Some damage is met only where keys are looked up: where the batch before the active segment or,
+/// without sidecars, a sealed segment is read. That too comes before anything is changed.
+#[test]
+fn what_is_refused_when_keys_are_read_stays_as_it_is() {
+    let files = log(1 << 10).files();
+    let mut refusals = 0;
+    for (with_head, with_keys) in [(true, true), (true, false), (false, true), (false, false)] {
+        for path in files.keys().filter(|path| is_segment(path)) {
+            for at in (0..files[path].len()).step_by(5) {
+                let mut bad = files.clone();
+                bad.get_mut(path).unwrap()[at] ^= 1;
+                bad.retain(|path, _| with_head || !path.ends_with("head"));
+                bad.retain(|path, _| with_keys || path.extension().is_none_or(|end| end != "keys"));
+                let disk = SimDisk::of_files(&bad);
+                let opened = match open(Arc::new(disk.clone()), Path::new(DIR), 2, 64 << 20) {
+                    Ok(mut store) => store.call(CallOptions::default()).is_ok(),
+                    Err(_) => false,
+                };
+                if !opened {
+                    refusals += 1;
+                    assert!(disk.files() == bad, "byte {at} of {}", path.display());
+                }
+            }
+        }
+    }
+    println!("{refusals} refusals");
+    assert!(refusals > 100);
+}
