@@ -12,7 +12,12 @@ use crate::log::{Env, read_meta};
 /// A sequence below which every event was durable once, whatever the segments say now; 0 if
 /// nothing proves any. Files of another log and damaged ones prove nothing.
 pub(super) fn evidence(env: &Env, dir: &Path) -> Result<u64, Error> {
-    let Some(log_id) = read_meta(env, dir).ok().flatten().map(|meta| meta.log_id) else {
+    let meta = match read_meta(env, dir) {
+        // What the disk did not give this time may prove something: nothing is decided without it.
+        Err(error @ Error::Io { .. }) => return Err(error),
+        meta => meta.ok().flatten(),
+    };
+    let Some(log_id) = meta.map(|meta| meta.log_id) else {
         // Without a readable segment nothing says whose files these are. They prove that there
         // was a log.
         let is_derived = |name: &String| name.ends_with(".keys") || name.ends_with(".ckpt");

@@ -194,7 +194,11 @@ pub(super) fn check_sealed(env: &Env, dir: &Path) -> Result<(), Error> {
     if planted("damage to keys met too late") {
         return Ok(());
     }
-    let Ok(view) = View::open(env, dir, READERS) else { return Ok(()) };
+    let view = match View::open(env, dir, READERS) {
+        Err(error @ Error::Io { .. }) => return Err(error),
+        opened => opened.ok(),
+    };
+    let Some(view) = view else { return Ok(()) };
     let (log_id, sealed) = (view.meta().log_id, view.sealed_segments());
     for segment in &sealed {
         if load_sidecar(env, dir, log_id, segment)?.is_none() {

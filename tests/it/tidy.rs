@@ -166,7 +166,8 @@ fn every_test_that_the_docs_name_exists() {
     for (name, text) in files("docs", ".md") {
         for word in text.split('`').skip(1).step_by(2) {
             let Some((_, test)) = word.rsplit_once("::") else { continue };
-            let is_test = word.starts_with("it::") || word.contains("tests::");
+            let is_test = ["it::", "faults::"].iter().any(|of| word.starts_with(of))
+                || word.contains("tests::");
             let signature = format!("fn {test}()");
             let exists = code.iter().any(|(_, code)| code.contains(&signature));
             assert!(!is_test || exists, "{name} names the test {word}");

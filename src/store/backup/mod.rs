@@ -9,6 +9,7 @@ pub(super) use manifest::check;
 pub use restore::{RestoreOptions, Restored};
 
 use self::manifest::Manifest;
+use super::evidence::names;
 use super::{READERS, Store};
 use crate::Error;
 use crate::log::{Destination, Env, OnCopying, View, nested};
@@ -101,15 +102,12 @@ fn refused(what: &str) -> Error {
 
 /// Refuses to append to a backup, which would not be one any more.
 pub(super) fn refuse_append(env: &Env, dir: &Path) -> Result<(), Error> {
-    match env.disk.list(dir) {
-        Ok(names) if names.iter().any(|name| name == manifest::NAME) => {
-            let (dir, name) = (dir.display(), manifest::NAME);
-            let reason = format!(
-                "{dir} is a backup: `ltvlog restore` makes a log of it (or, in its place, remove {name})"
-            );
-            Err(Error::Options { reason })
-        }
-        // Whatever is wrong with the directory, opening it will say.
-        _ => Ok(()),
+    if names(env, dir)?.iter().any(|name| name == manifest::NAME) {
+        let (dir, name) = (dir.display(), manifest::NAME);
+        let reason = format!(
+            "{dir} is a backup: `ltvlog restore` makes a log of it (or, in its place, remove {name})"
+        );
+        return Err(Error::Options { reason });
     }
+    Ok(())
 }

@@ -1,0 +1,40 @@
+//! What this machine has: tools and rights.
+
+use std::process::{Command, Stdio};
+
+use crate::tier::{Tier, tier};
+
+/// Runs a command that is to say nothing; whether it did what it should.
+pub fn quiet(command: &mut Command) -> bool {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Whether a tool is there. Where everything is to be shown, one that lacks is a failure.
+pub fn has_tool(test: &str, tool: &str, package: &str) -> bool {
+    if quiet(Command::new("sh").args(["-c", &format!("command -v {tool}")])) {
+        return true;
+    }
+    let reason = format!("{tool} is not installed (package {package})");
+    assert!(tier() != Tier::Ci, "{test}: {reason}");
+    skip(test, &reason)
+}
+
+/// Whether strace is there and may do its work.
+pub fn has_strace(test: &str) -> bool {
+    has_tool(test, "strace", "strace")
+        && (quiet(Command::new("strace").args(["-o", "/dev/null", "true"]))
+            || skip(test, "this process may not trace another"))
+}
+
+/// Whether this is root, by what root alone may do.
+pub fn is_root(test: &str) -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|id| id.stdout.trim_ascii() == b"0") || skip(test, "only root may mount")
+}
+
+/// Says that something cannot be shown here, and why. False.
+pub fn skip(test: &str, why: &str) -> bool {
+    println!("skipped: {test}: {why}");
+    false
+}
