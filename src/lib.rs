@@ -116,9 +116,9 @@ pub use projection::{
     CustomerStatistics, Digest, Frame, Lifespan, Projection, Statistics, TimeFrame, WeekStart,
 };
 pub use store::{
-    Backup, Call, CallOptions, CheckpointState, Copying, Customer, Follower, HoldMax, Info,
-    OnCopying, OnReject, Options, Origin, Problem, Question, Receipt, Record, Rejected,
-    RestoreOptions, Restored, SegmentInfo, Span, Store, Sync, Top, Verification,
+    Backup, Call, CallOptions, Change, ChangeKind, CheckpointState, Copying, Customer, Follower,
+    HoldMax, Info, Lost, OnCopying, OnReject, Options, Origin, Problem, Question, Receipt, Record,
+    Rejected, Repair, RestoreOptions, Restored, SegmentInfo, Span, Store, Sync, Top, Verification,
 };
 #[doc(hidden)]
 pub use store::{Part, explain};

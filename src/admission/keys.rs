@@ -3,7 +3,7 @@
 //! A hash only *finds*; whoever finds confirms against the event itself, so that a collision can
 //! slow an answer down but never change it.
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};
 
 use crate::codec::{Batch, Row, RowKind};
 use crate::error::Fault;
@@ -101,6 +101,23 @@ fn named<'a>(event: &'a Event<'_>) -> &'a str {
             &event.customer_id
         }
     }
+}
+
+/// What no two admitted events have in common, hashed: the type and key of a NEW or UPLOAD, the
+/// customer and normal form of an update. None of a row whose key was erased or is not known.
+pub(crate) fn identity(row: &Row<'_>) -> Option<u128> {
+    let kind = row.kind?;
+    let mut bytes = Vec::new();
+    if matches!(kind, RowKind::CustomerUpdate | RowKind::OrderUpdate | RowKind::OrderStale) {
+        let key = row.key.unwrap_or_default();
+        bytes.push(UPDATE);
+        bytes.extend_from_slice(&row.customer.to_le_bytes());
+        nameless(&row.to_event(key, key)?).normal_form(&mut bytes);
+    } else {
+        bytes.push(KeySpace::of_row(row.kind)? as u8);
+        bytes.extend_from_slice(row.key.filter(|key| !key.is_empty())?.as_bytes());
+    }
+    Some(xxh3_128(&bytes))
 }
 
 /// Gives every key entry of a batch: its hash, its row, and for an order's newer state the sequence

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::backup::{BACKUP_HELP, BackupArgs, RESTORE_HELP, RestoreArgs};
 use crate::{Lifespan, Question, TimeFrame, WeekStart};
 
 /// An event log that always knows who the most valuable customers are.
@@ -80,7 +81,10 @@ pub(crate) enum Command {
     Tail(TailArgs),
     /// Read and check every byte of the log
     #[command(after_help = VERIFY_HELP)]
-    Verify,
+    Verify(VerifyArgs),
+    /// Plan how to make a damaged log whole, or carry out a plan
+    #[command(after_help = REPAIR_HELP)]
+    Repair(RepairArgs),
     /// Print segments, counts, times, bytes, and what is synced
     #[command(after_help = INFO_HELP)]
     Info,
@@ -254,6 +258,34 @@ Nothing is changed. Any damage is named with its file, offset and events (exit 1
 end, as a crash leaves it, is no damage: torn bytes are counted, and the next append moves them
 to quarantine.";
 
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    /// Also encode every batch again, recompute what order updates supersede, look for keys that
+    /// stand twice, and compare key sidecars with their segments; memory grows with the keys
+    #[arg(long)]
+    pub(crate) deep: bool,
+}
+
+const REPAIR_HELP: &str = "\
+Example:
+  ltvlog repair --plan                   changes nothing; prints the plan and its HASH
+  ltvlog repair --apply HASH
+
+Everything before the damage is kept. What is behind it goes to quarantine, with a file of the
+events that can still be read, to be appended again. A plan is carried out only as long as the log
+is the one that it was made for.";
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct RepairArgs {
+    /// Print what would be kept, salvaged, lost, cut and moved
+    #[arg(long)]
+    pub(crate) plan: bool,
+    /// Carry out the plan with this hash
+    #[arg(long, value_name = "HASH")]
+    pub(crate) apply: Option<String>,
+}
+
 const INFO_HELP: &str = "\
 Example:
   ltvlog info --format json | jq .synced_end";
@@ -278,36 +310,6 @@ Examples:
   ltvlog export > events.ndjson
   ltvlog export | ltvlog append --log copy     the copy's digest is the same
   ltvlog export --format csv > events.csv";
-
-const BACKUP_HELP: &str = "\
-Examples:
-  ltvlog backup /mnt/backups/shop
-  ltvlog verify --log /mnt/backups/shop      every byte of it; `top` and `export` read it too
-
-A writer may go on meanwhile. Segments that are there already are not copied again. A backup that
-was cut off leaves the one before it; repeat the command to complete it.";
-
-#[derive(Args, Debug)]
-pub(crate) struct BackupArgs {
-    /// Directory of the backup: none yet, or an older backup of this log
-    #[arg(value_name = "DEST")]
-    pub(crate) dest: PathBuf,
-}
-
-const RESTORE_HELP: &str = "\
-Example:
-  ltvlog restore /mnt/backups/shop --log shop
-
-The log's directory must be empty or not there; it is there only when every byte of the backup was
-read and found to be right. Append to the restored log or to the one that was backed up, not to
-both: they would be two logs of one id.";
-
-#[derive(Args, Debug)]
-pub(crate) struct RestoreArgs {
-    /// Directory of the backup
-    #[arg(value_name = "SRC")]
-    pub(crate) source: PathBuf,
-}
 
 const GENERATE_HELP: &str = "\
 Example:

@@ -1,13 +1,46 @@
 //! `backup` and `restore`: a log to a directory of its own, and a log of it again.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use serde::Serialize;
 
-use super::args::{BackupArgs, Format, RestoreArgs, Shared};
+use super::args::{Format, Shared};
 use super::failure::{Ending, Failure};
 use super::out::Out;
 use super::progress::Progress;
 use super::table::{Grid, count};
 use crate::{Copying, RestoreOptions, Store};
+
+pub(super) const BACKUP_HELP: &str = "\
+Examples:
+  ltvlog backup /mnt/backups/shop
+  ltvlog verify --log /mnt/backups/shop      every byte of it; `top` and `export` read it too
+
+A writer may go on meanwhile. Segments that are there already are not copied again. A backup that
+was cut off leaves the one before it; repeat the command to complete it.";
+
+#[derive(Args, Debug)]
+pub(crate) struct BackupArgs {
+    /// Directory of the backup: none yet, or an older backup of this log
+    #[arg(value_name = "DEST")]
+    pub(crate) dest: PathBuf,
+}
+
+pub(super) const RESTORE_HELP: &str = "\
+Example:
+  ltvlog restore /mnt/backups/shop --log shop
+
+The log's directory must be empty or not there; it is there only when every byte of the backup was
+read and found to be right. Append to the restored log or to the one that was backed up, not to
+both: they would be two logs of one id.";
+
+#[derive(Args, Debug)]
+pub(crate) struct RestoreArgs {
+    /// Directory of the backup
+    #[arg(value_name = "SRC")]
+    pub(crate) source: PathBuf,
+}
 
 #[derive(Serialize)]
 struct BackupJson {

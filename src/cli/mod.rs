@@ -21,6 +21,7 @@ mod pages;
 mod progress;
 mod records;
 mod rejects;
+mod repair;
 mod replay;
 mod sources;
 mod stats;
@@ -55,7 +56,8 @@ fn run(cli: &Cli, out: &mut Out) -> Result<Ending, Failure> {
         Command::Stats(args) => stats::run(shared, args, out),
         Command::Replay => replay::run(shared, out),
         Command::Tail(args) => records::tail(shared, args, out),
-        Command::Verify => verify::run(shared, out),
+        Command::Verify(args) => verify::run(shared, args, out),
+        Command::Repair(args) => repair::run(shared, args, out),
         Command::Info => info::run(shared, out),
         Command::Dump(args) => dump::run(shared, args, out),
         Command::Export => records::export(shared, out),

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::args::{Format, Shared};
+use super::args::{Format, Shared, VerifyArgs};
 use super::failure::{Ending, Failure};
 use super::out::{Out, say};
 use super::table::{Grid, count};
-use crate::{Error, Problem, Verification};
+use crate::{Error, Problem, Store, Verification};
 
 #[derive(Serialize)]
 struct VerifyJson {
@@ -37,8 +37,9 @@ struct EventsJson {
 }
 
 /// Runs the command.
-pub(crate) fn run(shared: &Shared, out: &mut Out) -> Result<Ending, Failure> {
-    let found = match super::existing_as_is(shared).and_then(|store| Ok(store.verify()?)) {
+pub(crate) fn run(shared: &Shared, args: &VerifyArgs, out: &mut Out) -> Result<Ending, Failure> {
+    let read = |store: Store| if args.deep { store.verify_deep() } else { store.verify() };
+    let found = match super::existing_as_is(shared).and_then(|store| Ok(read(store)?)) {
         // Damage that keeps the log from being opened at all is a finding like any other.
         Err(Failure::Log(Error::Corrupt { path, offset, reason })) => {
             let problem = Problem { path, offset, reason, events: None };
@@ -64,6 +65,13 @@ pub(crate) fn run(shared: &Shared, out: &mut Out) -> Result<Ending, Failure> {
     for problem in &found.problems {
         say::error(&sentence(problem));
     }
+    if !ok {
+        say::help(if found.problems.iter().any(|problem| problem.path.ends_with("backup.json")) {
+            "`ltvlog backup` to a new directory makes another one"
+        } else {
+            "`ltvlog repair --plan` tells what can be saved, and changes nothing"
+        });
+    }
     Ok(if ok { Ending::Done } else { Ending::Failed })
 }
 
@@ -81,7 +89,7 @@ fn problem(log: &Path, problem: &Problem) -> ProblemJson {
     }
 }
 
-fn sentence(problem: &Problem) -> String {
+pub(crate) fn sentence(problem: &Problem) -> String {
     let mut text =
         format!("{} at byte {}: {}", problem.path.display(), problem.offset, problem.reason);
     match &problem.events {

@@ -5,6 +5,7 @@
 //! projection or by [`Row`]s; `BatchBuilder` writes one. Nothing here knows about files, frames
 //! or checksums, nor looks up a customer: a row names it by ordinal.
 
+mod again;
 mod batch;
 mod bytes;
 mod check;

@@ -9,7 +9,7 @@ use super::{RowKind, Superseded};
 use crate::event::{Event, FIELD_COUNT, Kind};
 
 /// The rows of one batch, readable in any order. Reuse one for many batches: it keeps its memory.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Rows {
     pub(super) kinds: Vec<u8>,
     pub(super) customers: Vec<u32>,

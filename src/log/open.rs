@@ -109,7 +109,7 @@ pub(super) fn lock_dir(env: &Env, dir: &Path) -> Result<Box<dyn Lock>, Error> {
 }
 
 /// Readers hold the lock of `segments/` for a moment only; another writer holds on.
-fn lock_retrying(env: &Env, dir: &Path) -> Result<Option<Box<dyn Lock>>, Error> {
+pub(super) fn lock_retrying(env: &Env, dir: &Path) -> Result<Option<Box<dyn Lock>>, Error> {
     for attempt in 0..LOCK_TRIES {
         if attempt > 0 {
             (env.pause_us)(LOCK_PAUSE_US);

@@ -4,13 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::backup;
+use super::deep::Walk;
 use super::evidence::{self, names};
 use super::files;
 use super::shelf::{KEYS, cover, sidecar_path};
 use super::sidecar::Sidecar;
 use super::source::Source;
 use super::types::{Info, Problem, SegmentInfo, Span, Verification};
-use super::{READERS, checkpoints};
+use super::{READERS, checkpoints, deep};
 use crate::codec::Batch;
 use crate::log::{self, Access, Env, View};
 use crate::projection::{Projection, Statistics, TimeFrame, WeekStart};
@@ -72,21 +73,28 @@ pub(super) fn info(
 }
 
 /// Reads and checks every byte of every file.
-pub(super) fn verify(env: &Env, dir: &Path) -> Result<Verification, Error> {
+pub(super) fn verify(env: &Env, dir: &Path, deep: bool) -> Result<Verification, Error> {
     let proven = evidence::evidence(env, dir)?;
     // Beside each batch's own rules, that the batches add up to statistics.
     let mut statistics = Statistics::new();
     let mut adds_up = true;
+    let mut walk = Walk::default();
     let report = log::verify(env, dir, &READERS, proven, &mut |frame| {
         let batch = Batch::decode(&frame.body, frame.first_seq, frame.events)?;
         batch.check()?;
+        if deep {
+            batch.check_encoded_again()?;
+        }
         if frame.first_seq == 0 {
             // The log is read again because a writer came, or this is where it begins.
-            (statistics, adds_up) = (Statistics::new(), true);
+            (statistics, adds_up, walk) = (Statistics::new(), true, Walk::default());
         }
         // Behind a gap nothing adds up any more, and the gap was told.
         adds_up &= batch.first_seq() == statistics.end();
-        if adds_up { statistics.apply(&batch) } else { Ok(()) }
+        if adds_up {
+            statistics.apply(&batch)?;
+        }
+        if adds_up && deep { walk.batch(&batch) } else { Ok(()) }
     })?;
     let mut found = Verification {
         segments: report.segments,
@@ -104,9 +112,12 @@ pub(super) fn verify(env: &Env, dir: &Path) -> Result<Verification, Error> {
         events: problem.events,
     }));
     backup::check(env, dir, &mut found)?;
-    if let Some(meta) = log::read_meta(env, dir).ok().flatten() {
+    if let Some(meta) = log::repair::meta(env, dir)? {
         check_sidecars(env, dir, meta.log_id, &mut found)?;
         check_checkpoints(env, dir, meta.log_id, &mut found)?;
+        if deep {
+            deep::check_sidecars(env, dir, &mut found)?;
+        }
     }
     Ok(found)
 }
@@ -181,7 +192,7 @@ fn check_checkpoints(
 }
 
 /// What was found, or nothing where the segments are damaged, which is listed already.
-fn unless_damaged<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
+pub(super) fn unless_damaged<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
     match found {
         Err(Error::Corrupt { .. }) => Ok(None),
         found => found.map(Some),
@@ -189,7 +200,7 @@ fn unless_damaged<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
 }
 
 /// A problem of a derived file: no event is touched, and it is rebuilt when it is needed.
-fn derived(path: PathBuf, reason: &str) -> Problem {
+pub(super) fn derived(path: PathBuf, reason: &str) -> Problem {
     Problem {
         path,
         offset: 0,

@@ -7,15 +7,17 @@ use super::files;
 use super::shelf::KEYS;
 use super::sidecar::Sidecar;
 use crate::Error;
-use crate::log::{Env, read_meta};
+use crate::log::{Env, read_meta, repair};
 
 /// A sequence below which every event was durable once, whatever the segments say now; 0 if
 /// nothing proves any. Files of another log and damaged ones prove nothing.
 pub(super) fn evidence(env: &Env, dir: &Path) -> Result<u64, Error> {
     let meta = match read_meta(env, dir) {
+        Ok(Some(meta)) => Some(meta),
+        // The first header is damaged or gone: another one says the same.
+        Ok(None) | Err(Error::Corrupt { .. }) => repair::meta(env, dir)?,
         // What the disk did not give this time may prove something: nothing is decided without it.
-        Err(error @ Error::Io { .. }) => return Err(error),
-        meta => meta.ok().flatten(),
+        Err(error) => return Err(error),
     };
     let Some(log_id) = meta.map(|meta| meta.log_id) else {
         // Without a readable segment nothing says whose files these are. They prove that there

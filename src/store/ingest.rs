@@ -181,7 +181,7 @@ impl Store {
         Ok(Call::begin(ingest, self.rules.clone(), options, self.options.sync))
     }
 
-    fn open_ingest(&mut self) -> Result<Ingest, Error> {
+    pub(super) fn open_ingest(&mut self) -> Result<Ingest, Error> {
         let dir = self.dir.as_ref().expect("a scratch store has its ingest from the start");
         backup::refuse_append(&self.env, dir)?;
         let evidence = evidence::evidence(&self.env, dir)?;

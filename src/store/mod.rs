@@ -9,6 +9,7 @@ mod backup;
 mod call;
 mod check;
 mod checkpoints;
+mod deep;
 mod evidence;
 mod explain;
 mod files;
@@ -18,7 +19,9 @@ mod index;
 mod ingest;
 mod names;
 mod records;
+mod repair;
 mod rules;
+mod salvage;
 mod shelf;
 mod sidecar;
 mod source;
@@ -35,8 +38,9 @@ pub use call::Call;
 pub use explain::explain;
 pub use follower::Follower;
 pub use types::{
-    CallOptions, CheckpointState, Customer, HoldMax, Info, OnReject, Options, Origin, Problem,
-    Question, Receipt, Record, Rejected, SegmentInfo, Span, Sync, Top, Verification,
+    CallOptions, Change, ChangeKind, CheckpointState, Customer, HoldMax, Info, Lost, OnReject,
+    Options, Origin, Problem, Question, Receipt, Record, Rejected, Repair, SegmentInfo, Span, Sync,
+    Top, Verification,
 };
 
 use std::collections::HashMap;
@@ -265,7 +269,7 @@ impl Store {
     ///
     /// [`Error::Missing`] without a log; what the disk says.
     pub fn verify(&self) -> Result<Verification, Error> {
-        check::verify(&self.env, self.dir()?)
+        check::verify(&self.env, self.dir()?, false)
     }
 
     /// Syncs, cuts what was preallocated, and lets go of the log.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::index::RecentKeys;
+use super::index::{Entry, RecentKeys};
 use super::names::each_customer;
 use super::sidecar::{self, Cover, Sidecar};
 use super::source::Source;
@@ -147,9 +147,7 @@ impl Shelf {
 
     fn rebuild_sidecar(&mut self, segment: &SegmentInfo) -> Result<Sidecar, Error> {
         let view = self.writer.as_mut().expect("only a log has segments").view()?;
-        let mut recent = RecentKeys::new(segment.first_seq);
-        enter_all(&view, self.seed, segment.first_seq..segment.end_seq, &mut recent)?;
-        let entries = recent.take_below(segment.end_seq);
+        let entries = entries_of(&view, self.seed, segment.first_seq..segment.end_seq)?;
         self.write_sidecar(segment, sidecar::encode(&self.cover(segment), entries))
     }
 
@@ -202,8 +200,7 @@ pub(super) fn check_sealed(env: &Env, dir: &Path) -> Result<(), Error> {
     let (log_id, sealed) = (view.meta().log_id, view.sealed_segments());
     for segment in &sealed {
         if load_sidecar(env, dir, log_id, segment)?.is_none() {
-            let mut unused = RecentKeys::new(segment.first_seq);
-            enter_all(&view, log_id, segment.first_seq..segment.end_seq, &mut unused)?;
+            entries_of(&view, log_id, segment.first_seq..segment.end_seq)?;
         }
     }
     let Some(last) = sealed.last() else { return Ok(()) };
@@ -211,6 +208,14 @@ pub(super) fn check_sealed(env: &Env, dir: &Path) -> Result<(), Error> {
         Err(Error::Corrupt { path, .. }) if path != last.path => Ok(()),
         read => read.map(|_| ()),
     }
+}
+
+/// The entries of a segment's keys, made from its events.
+pub(super) fn entries_of(view: &View, seed: u64, range: Range<u64>) -> Result<Vec<Entry>, Error> {
+    let mut recent = RecentKeys::new(range.start);
+    let end = range.end;
+    enter_all(view, seed, range, &mut recent)?;
+    Ok(recent.take_below(end))
 }
 
 /// Enters the keys of the events in a range that begins and ends with batches.

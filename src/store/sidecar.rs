@@ -13,6 +13,7 @@
 //! checked when a look-up first touches it, so that opening reads the header and the CRCs alone.
 
 use std::cell::RefCell;
+use std::cmp::Ordering;
 
 use super::index::Entry;
 use crate::log::Map;
@@ -71,6 +72,16 @@ pub(super) fn encode(cover: &Cover, mut entries: Vec<Entry>) -> Vec<u8> {
     out.extend_from_slice(&crcs);
     out.extend_from_slice(&data);
     out
+}
+
+/// Where a sidecar's bytes differ from what its segment's entries make, if anywhere.
+pub(super) fn differs(bytes: &[u8], cover: &Cover, entries: Vec<Entry>) -> Option<&'static str> {
+    let made = encode(cover, entries);
+    match bytes.len().cmp(&made.len()) {
+        Ordering::Less => Some("it lacks keys of its segment"),
+        Ordering::Greater => Some("it has keys that its segment does not have"),
+        Ordering::Equal => (bytes != made).then_some("its keys are not those of its segment"),
+    }
 }
 
 /// A mapped sidecar.

@@ -271,6 +271,74 @@ pub struct Verification {
     pub problems: Vec<Problem>,
 }
 
+/// What a repair would do, or did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// Over this plan and every byte that it touches: 64 lower-case hex digits.
+    pub hash: String,
+    /// What `verify` found, the deep kind.
+    pub problems: Vec<Problem>,
+    /// All events below this sequence stay as they are.
+    pub kept_end: u64,
+    /// Sequences of events that leave the log and are in the file of salvaged events, half-open.
+    pub salvaged: Vec<Range<u64>>,
+    /// Events that cannot be read, or not without others that cannot.
+    pub lost: Vec<Lost>,
+    /// The files that change, in order.
+    pub changes: Vec<Change>,
+    /// The directory that takes what leaves the log.
+    pub quarantine: PathBuf,
+    /// The file of salvaged events, to be appended again; none if there are none.
+    pub salvage: Option<PathBuf>,
+    /// The same of earlier repairs, which may have been cut short.
+    pub earlier: Vec<PathBuf>,
+}
+
+impl Repair {
+    /// Whether there is anything to do.
+    pub fn is_needed(&self) -> bool {
+        !self.changes.is_empty()
+    }
+}
+
+/// Events that a repair cannot save.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The segment they stood in.
+    pub path: PathBuf,
+    /// The first of them.
+    pub first: u64,
+    /// The sequence after the last; none where nothing tells how many there were.
+    pub end: Option<u64>,
+}
+
+/// A file that a repair changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The file.
+    pub path: PathBuf,
+    /// Its bytes before.
+    pub bytes: u64,
+    /// What is done to it.
+    pub kind: ChangeKind,
+    /// Where in quarantine its bytes go; empty for a new file.
+    pub kept: PathBuf,
+}
+
+/// What a repair does to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It ends here afterwards; the rest is copied first.
+    Cut {
+        /// In bytes.
+        offset: u64,
+    },
+    /// It leaves the log whole.
+    Move,
+    /// An empty first segment is made.
+    Create,
+}
+
 /// An event as read back.
 #[derive(Clone, Debug)]
 pub struct Record<'a> {

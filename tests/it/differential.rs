@@ -54,7 +54,7 @@ fn stores_on_disk() {
         }
         let store = open();
         assert_answers(&store, &model, &mut random);
-        let found = store.verify().expect("verify");
+        let found = store.verify_deep().expect("verify");
         assert!(found.problems.is_empty(), "{:?}", found.problems);
         assert_eq!(found.events, model.log.len() as u64);
         let mut statistics = Statistics::new();

@@ -56,7 +56,7 @@ fn log_with_a_checkpoint() {
         let store = open();
         assert_tops(&store, &model);
         assert_eq!(checkpoint(&store), CheckpointState::Equal);
-        let found = store.verify().expect("verify");
+        let found = store.verify_deep().expect("verify");
         assert!(found.problems.is_empty(), "{:?}", found.problems);
     });
 }

@@ -1,5 +1,6 @@
 //! Tests of the codec: round trips, bytes pinned, rules broken, bytes spoiled.
 
+mod again;
 mod batch;
 mod columns;
 mod golden;

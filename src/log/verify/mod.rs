@@ -17,10 +17,12 @@ use super::paths::Paths;
 use super::recovery::Examination;
 use super::scan::Window;
 use super::sealed::{FoundSeal, find_seal};
-use super::segment::SegmentHeader;
+use super::segment::{SegmentHeader, parse_segment_name};
 use super::{BodyReader, Env, LogMeta, Tally};
 use crate::error::{Error, Fault};
-use walk::{Place, directory_of};
+use walk::Place;
+
+pub(super) use walk::directory_of;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +87,8 @@ pub(crate) fn verify(
             report: Report::default(),
             expected: None,
             meta: None,
+            stopped: None,
+            evidence,
         };
         pass.run(evidence, deep)?;
         if !alone || tries == 0 || head_file::read(&*env.disk, &paths)? == before {
@@ -105,6 +109,10 @@ struct Pass<'a> {
     expected: Option<FoundSeal>,
     /// What all segments have in common, from the first one that can be read.
     meta: Option<LogMeta>,
+    /// Where reading the last segment stopped: its file, the first event that is not there, and
+    /// the end of those that a header there still tells.
+    stopped: Option<(PathBuf, Range<u64>)>,
+    evidence: u64,
 }
 
 impl Pass<'_> {
@@ -116,15 +124,35 @@ impl Pass<'_> {
         self.report.torn_bytes = verdict.as_ref().map_or(0, |torn| torn.unwrap_or(0));
         let listing = list(&*self.env.disk, self.paths)?.unwrap_or_default();
         self.read_all(&listing, deep)?;
-        verdict.map_or_else(|error| self.note(error, None), |_| Ok(()))
+        if let Err(error) = verdict {
+            let events = self.touched(&error);
+            self.note(error, events)?;
+        }
+        Ok(())
+    }
+
+    /// The events that the verdict of opening speaks of, as far as anything tells how many.
+    fn touched(&self, error: &Error) -> Option<Range<u64>> {
+        let Error::Corrupt { path, .. } = error else { return None };
+        let durable = self.head.and_then(|file| file.head).map_or(0, |head| head.durable_seq);
+        let proven = self.evidence.max(durable);
+        let stopped = self.stopped.as_ref().filter(|(stopped, _)| stopped == path);
+        let name = path.file_name().and_then(|name| name.to_str());
+        let told = match stopped {
+            Some((_, told)) => told.clone(),
+            None if *path == self.paths.segments => 0..0,
+            None => name.and_then(parse_segment_name).map(|first| first..first)?,
+        };
+        Some(told.start..told.end.max(proven)).filter(|events| !events.is_empty())
     }
 
     /// Lists damage, unless something at its place is listed; any other error ends the reading.
     fn note(&mut self, error: Error, events: Option<Range<u64>>) -> Result<(), Error> {
         let Error::Corrupt { path, offset, reason } = error else { return Err(error) };
         let problems = &mut self.report.problems;
-        if !problems.iter().any(|problem| problem.path == path && problem.offset == offset) {
-            problems.push(Problem { path, offset, reason, events });
+        match problems.iter_mut().find(|one| one.path == path && one.offset == offset) {
+            Some(listed) => listed.events = listed.events.take().or(events),
+            None => problems.push(Problem { path, offset, reason, events }),
         }
         Ok(())
     }

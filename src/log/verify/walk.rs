@@ -76,7 +76,13 @@ impl Pass<'_> {
                     place.tally = None;
                     match resumed {
                         Some(next) => place.at = next,
-                        None => return Ok(at.offset),
+                        None => {
+                            let frame = header_at(window, salt, at.offset)?;
+                            let end = frame.map_or(at.seq, |frame| after(&at, &frame, 0).seq);
+                            let told = at.seq..end.max(at.seq);
+                            self.stopped = Some((place.path.to_path_buf(), told));
+                            return Ok(at.offset);
+                        }
                     }
                 }
             }
@@ -178,7 +184,7 @@ impl Pass<'_> {
 }
 
 /// A seal's directory by offset.
-pub(super) fn directory_of(
+pub(in crate::log) fn directory_of(
     window: &mut Window<'_>,
     sealed: Option<&FoundSeal>,
 ) -> Result<BTreeMap<u64, FrameEntry>, Error> {

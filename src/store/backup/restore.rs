@@ -92,7 +92,7 @@ fn refused(reason: String) -> Error {
 fn check(env: &Env, source: &Path, built: &Path, manifest: &Manifest) -> Result<(), Error> {
     // Damage is damage of the backup: what was built goes away.
     let path_of = |path: &Path| source.join(path.strip_prefix(built).unwrap_or(path));
-    if let Some(problem) = verify(env, built)?.problems.first() {
+    if let Some(problem) = verify(env, built, false)?.problems.first() {
         let (path, reason) = (path_of(&problem.path), problem.reason.clone());
         return Err(Error::Corrupt { path, offset: problem.offset, reason });
     }

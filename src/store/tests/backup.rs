@@ -256,6 +256,9 @@ fn a_backup_is_not_appended_to() {
     let mut store = open(Arc::new(disk.clone()), Path::new(DEST), 1, 1 << 10).unwrap();
     let refused = append(&mut store, &[customer(50)]).unwrap_err();
     assert!(refused.to_string().contains("/backups/log is a backup"), "{refused}");
+    let planned =
+        crate::store::repair::plan(&trial::env(Arc::new(disk.clone()), 1), Path::new(DEST));
+    assert!(planned.unwrap_err().to_string().contains("/backups/log is a backup"));
     assert!(before == disk.files());
     // Whoever says so makes a log of it, which is then no place for backups of the other.
     disk.remove(&Path::new(DEST).join("backup.json")).unwrap();

@@ -6,10 +6,13 @@ mod backup_damage;
 mod classes;
 mod crash;
 mod damage;
+mod deep;
 mod failed;
 mod golden;
 mod marks;
 mod meanwhile;
+mod repair;
+mod repair_crash;
 mod superseded;
 
 use std::path::Path;

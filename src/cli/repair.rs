@@ -1,0 +1,216 @@
+//! `repair`: what it would take to make a damaged log whole, and doing exactly that.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::args::{Format, NewLogArgs, RepairArgs, Shared};
+use super::failure::{Ending, Failure};
+use super::out::{Out, say};
+use super::table::{Column, Grid, count};
+use crate::{ChangeKind, Repair, Store};
+
+#[derive(Serialize)]
+struct RepairJson<'a> {
+    needed: bool,
+    applied: bool,
+    plan: Option<&'a str>,
+    kept_end: u64,
+    salvaged_events: u64,
+    salvaged: Vec<EventsJson>,
+    lost_events: u64,
+    lost: Vec<LostJson>,
+    changes: Vec<ChangeJson>,
+    salvaged_file: Option<String>,
+    earlier: Vec<String>,
+}
+
+/// Sequences, half-open.
+#[derive(Serialize)]
+struct EventsJson {
+    first: u64,
+    end: u64,
+}
+
+/// `end` is null where nothing tells how many events there were.
+#[derive(Serialize)]
+struct LostJson {
+    file: String,
+    first: u64,
+    end: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ChangeJson {
+    file: String,
+    action: &'static str,
+    bytes: u64,
+    offset: Option<u64>,
+    quarantine: Option<String>,
+}
+
+/// Runs the command.
+pub(crate) fn run(shared: &Shared, args: &RepairArgs, out: &mut Out) -> Result<Ending, Failure> {
+    let options = super::options(shared, &NewLogArgs { currency: None, time_range: None });
+    let repair = match &args.apply {
+        Some(hash) => Store::apply_repair(&shared.log, &options, hash)?,
+        None => Store::plan_repair(&shared.log, &options)?,
+    };
+    let applied = args.apply.is_some();
+    match out.format() {
+        Format::Json => out.json(&json(&repair, &shared.log, applied))?,
+        Format::Csv => out.csv(&csv(&repair, &shared.log))?,
+        Format::Table => out.text(&table(&repair, &shared.log, applied))?,
+    }
+    out.done()?;
+    if repair.is_needed() || repair.problems.is_empty() {
+        return Ok(Ending::Done);
+    }
+    for problem in &repair.problems {
+        say::error(&super::verify::sentence(problem));
+    }
+    say::help("no file can be cut or moved to mend this; export what can be read to a new log");
+    Ok(Ending::Failed)
+}
+
+/// A file's name within the log's directory.
+fn within(log: &Path, path: &Path) -> String {
+    path.strip_prefix(log).unwrap_or(path).display().to_string()
+}
+
+fn action(kind: ChangeKind) -> (&'static str, Option<u64>) {
+    match kind {
+        ChangeKind::Cut { offset } => ("cut", Some(offset)),
+        ChangeKind::Move => ("move", None),
+        ChangeKind::Create => ("create", None),
+    }
+}
+
+fn salvaged_events(repair: &Repair) -> u64 {
+    repair.salvaged.iter().map(|range| range.end - range.start).sum()
+}
+
+/// Those that are known to be lost.
+fn lost_events(repair: &Repair) -> u64 {
+    let lost = repair.lost.iter().filter_map(|lost| Some(lost.end? - lost.first));
+    lost.sum()
+}
+
+fn json<'a>(repair: &'a Repair, log: &Path, applied: bool) -> RepairJson<'a> {
+    let quarantine = |path: &Path| (!path.as_os_str().is_empty()).then(|| within(log, path));
+    RepairJson {
+        needed: repair.is_needed(),
+        applied,
+        plan: repair.is_needed().then_some(&*repair.hash),
+        kept_end: repair.kept_end,
+        salvaged_events: salvaged_events(repair),
+        salvaged: repair
+            .salvaged
+            .iter()
+            .map(|range| EventsJson { first: range.start, end: range.end })
+            .collect(),
+        lost_events: lost_events(repair),
+        lost: repair
+            .lost
+            .iter()
+            .map(|lost| LostJson {
+                file: within(log, &lost.path),
+                first: lost.first,
+                end: lost.end,
+            })
+            .collect(),
+        changes: repair
+            .changes
+            .iter()
+            .map(|change| ChangeJson {
+                file: within(log, &change.path),
+                action: action(change.kind).0,
+                bytes: change.bytes,
+                offset: action(change.kind).1,
+                quarantine: quarantine(&change.kept),
+            })
+            .collect(),
+        salvaged_file: repair.salvage.as_deref().map(|path| within(log, path)),
+        earlier: repair.earlier.iter().map(|path| within(log, path)).collect(),
+    }
+}
+
+/// A row for each file that changes.
+fn csv(repair: &Repair, log: &Path) -> Vec<Vec<Option<String>>> {
+    let header = ["file", "action", "bytes", "offset", "quarantine"];
+    let header = header.iter().map(|name| Some((*name).to_owned())).collect();
+    let rows = repair.changes.iter().map(|change| {
+        let (action, offset) = action(change.kind);
+        vec![
+            Some(within(log, &change.path)),
+            Some(action.to_owned()),
+            Some(change.bytes.to_string()),
+            offset.map(|offset| offset.to_string()),
+            Some(within(log, &change.kept)),
+        ]
+    });
+    std::iter::once(header).chain(rows).collect()
+}
+
+fn table(repair: &Repair, log: &Path, applied: bool) -> String {
+    if !repair.is_needed() {
+        let sound = repair.problems.is_empty();
+        return if sound { "nothing to repair\n".to_owned() } else { String::new() };
+    }
+    let mut facts = Grid::pairs();
+    facts.pair("kept", format!("{} events, all below {}", count(repair.kept_end), repair.kept_end));
+    facts.pair("salvaged", format!("{} events", count(salvaged_events(repair))));
+    facts.pair("lost", lost_text(repair));
+    let mut text = facts.text();
+    for lost in &repair.lost {
+        let file = within(log, &lost.path);
+        let events = match lost.end {
+            Some(end) => format!("{} to {}", lost.first, end.saturating_sub(1)),
+            None => format!("{} on, as many as there were", lost.first),
+        };
+        text.push_str(&format!("lost of {file}: events {events}\n"));
+    }
+    text.push('\n');
+    let columns = [
+        Column("file", false),
+        Column("action", false),
+        Column("bytes", true),
+        Column("quarantine", false),
+    ];
+    let mut changes = Grid::new(&columns);
+    for change in &repair.changes {
+        let (action, offset) = action(change.kind);
+        let action = offset.map_or_else(|| action.to_owned(), |at| format!("{action} at {at}"));
+        let kept = within(log, &change.kept);
+        changes.row(vec![within(log, &change.path), action, count(change.bytes), kept]);
+    }
+    text.push_str(&changes.text());
+    for path in &repair.earlier {
+        text.push_str(&format!("\nan earlier repair salvaged {}\n", within(log, path)));
+    }
+    text.push_str(&last_lines(repair, log, applied));
+    text
+}
+
+fn lost_text(repair: &Repair) -> String {
+    let open = repair.lost.iter().any(|lost| lost.end.is_none());
+    let more = if open { ", and those that nothing tells of" } else { "" };
+    format!("{} events{more}", count(lost_events(repair)))
+}
+
+/// What to do next.
+fn last_lines(repair: &Repair, log: &Path, applied: bool) -> String {
+    if !applied {
+        let log = log.display();
+        return format!("\nTo do this: ltvlog repair --log {log} --apply {}\n", repair.hash);
+    }
+    match &repair.salvage {
+        None => "\nrepaired\n".to_owned(),
+        Some(path) => {
+            let (log, path) = (log.display(), path.display());
+            format!(
+                "\nrepaired; to bring back what was salvaged: ltvlog append --log {log} {path}\n"
+            )
+        }
+    }
+}
