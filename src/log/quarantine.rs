@@ -2,9 +2,9 @@
 //! by this crate.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::disk::{Access, Disk, write_full};
+use super::disk::{Access, Disk, File, write_full};
 use super::paths::{Paths, TMP, make_dirs};
 use super::scan::{Source, Window};
 use crate::error::Error;
@@ -33,7 +33,21 @@ pub(crate) fn keep(
         Ok(())
     })?;
     let path = dir.join(format!("{first_seq:020}-{offset}-{:08x}.torn", hasher.finalize()));
-    let mut tmp = path.clone().into_os_string();
+    put_file(disk, &path, &mut |file| {
+        chunks(window, offset, bytes, |at, chunk| {
+            write_full(file, chunk, at - offset).map_err(Error::io("write", &path))
+        })
+    })?;
+    Ok(path)
+}
+
+/// Fills a file under another name, syncs it, and gives it its name, in place of what had it.
+pub(crate) fn put_file(
+    disk: &dyn Disk,
+    path: &Path,
+    fill: &mut dyn FnMut(&dyn File) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut tmp = path.to_path_buf().into_os_string();
     tmp.push(TMP);
     let tmp = PathBuf::from(tmp);
     match disk.remove(&tmp) {
@@ -43,15 +57,13 @@ pub(crate) fn keep(
         _ => {}
     }
     let file = disk.open(&tmp, Access::Create).map_err(Error::io("create", &tmp))?;
-    chunks(window, offset, bytes, |at, chunk| {
-        write_full(&*file, chunk, at - offset).map_err(Error::io("write", &tmp))
-    })?;
+    fill(&*file)?;
     if !planted("quarantine not synced") {
         file.sync().map_err(Error::io("sync", &tmp))?;
     }
-    disk.rename(&tmp, &path).map_err(Error::io("rename", &tmp))?;
-    disk.sync_dir(dir).map_err(Error::io("sync the directory", dir))?;
-    Ok(path)
+    disk.rename(&tmp, path).map_err(Error::io("rename", &tmp))?;
+    let dir = path.parent().unwrap_or(path);
+    disk.sync_dir(dir).map_err(Error::io("sync the directory", dir))
 }
 
 /// Gives the bytes piece by piece, with their offsets.

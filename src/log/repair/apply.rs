@@ -5,13 +5,12 @@
 //! leads to it, and the log is refused as before. Head goes last of all. So a crash leaves a log that is
 //! still damaged, or one that is whole.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::log::disk::{Access, Disk, File, write_full};
-use crate::log::paths::{Paths, TMP, make_dirs};
-use crate::log::quarantine::chunks;
+use crate::log::disk::{Access, write_full};
+use crate::log::paths::{Paths, make_dirs};
+use crate::log::quarantine::{chunks, put_file};
 use crate::log::roll::sync_dir;
 use crate::log::scan::Window;
 use crate::log::segment::SegmentHeader;
@@ -93,27 +92,4 @@ impl Steps<'_> {
         sync_dir(self.env, self.into)?;
         sync_dir(self.env, from)
     }
-}
-
-/// Fills a file under another name, syncs it, and gives it its name, in place of what had it.
-pub(crate) fn put_file(
-    disk: &dyn Disk,
-    path: &Path,
-    fill: &mut dyn FnMut(&dyn File) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let mut tmp = path.to_path_buf().into_os_string();
-    tmp.push(TMP);
-    let tmp = PathBuf::from(tmp);
-    match disk.remove(&tmp) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(Error::io("remove", &tmp)(error));
-        }
-        _ => {}
-    }
-    let file = disk.open(&tmp, Access::Create).map_err(Error::io("create", &tmp))?;
-    fill(&*file)?;
-    file.sync().map_err(Error::io("sync", &tmp))?;
-    disk.rename(&tmp, path).map_err(Error::io("rename", &tmp))?;
-    let dir = path.parent().unwrap_or(path);
-    disk.sync_dir(dir).map_err(Error::io("sync the directory", dir))
 }

@@ -17,7 +17,8 @@ use super::paths::Paths;
 use super::{Env, LogMeta};
 use crate::error::Error;
 
-pub(crate) use apply::{Steps, put_file};
+pub(crate) use super::quarantine::put_file;
+pub(crate) use apply::Steps;
 pub(crate) use survey::{meta, survey};
 
 /// A segment that is cut: what is behind `offset` goes to quarantine first.
