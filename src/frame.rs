@@ -154,15 +154,15 @@ pub(crate) fn frame_bytes(body_bytes: u32) -> u64 {
     (u64::from(HEADER_BYTES) + u64::from(body_bytes)).next_multiple_of(u64::from(FRAME_ALIGN))
 }
 
-/// Appends a whole frame to `out`; `header`'s length, checksum and zero sectors are filled in from
-/// the body. Returns the header's checksum, which is the next frame's chain.
+/// Appends a whole frame to `out`. Returns its header, with length, checksum and zero sectors
+/// filled in from the body, and the header's checksum, which is the next frame's chain.
 pub(crate) fn push_frame(
     out: &mut Vec<u8>,
     salt: u64,
     offset: u64,
     header: FrameHeader,
     body: &[u8],
-) -> u32 {
+) -> (FrameHeader, u32) {
     let body_bytes = u32::try_from(body.len()).expect("the writer bounds a body to 16 MiB");
     let pieces = zero_sectors(body, offset + u64::from(HEADER_BYTES));
     let header = FrameHeader {
@@ -176,7 +176,7 @@ pub(crate) fn push_frame(
     out.extend_from_slice(body);
     let padding = usize::try_from(header.padding_bytes()).expect("less than 32");
     out.resize(out.len() + padding, 0);
-    crc
+    (header, crc)
 }
 
 /// How many pieces of a body that starts at `offset` of its file, cut where the file's sectors

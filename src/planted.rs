@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 35] = [
+    const BUGS: [(&str, &str); 37] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -36,6 +36,8 @@ mod tests {
         ("quarantine not synced", CRASH),
         ("tail not written again", FAULTS),
         ("sync tried again", FAULTS),
+        ("full disk taken for a whole write", FULL),
+        ("head that cannot be read taken for none", LOOKS),
         ("short write taken for a whole one", FAULTS),
         ("poison not latched", "log::tests::faults::after_a_failed_sync_nothing_is_acknowledged"),
         ("damage taken for torn", BITS),
@@ -74,6 +76,9 @@ mod tests {
     const CRASH: &str =
         "log::tests::crash::a_power_cut_anywhere_leaves_a_prefix_with_all_that_was_acknowledged";
     const FAULTS: &str = "log::tests::faults::a_failing_call_anywhere_is_an_error_and_no_more";
+    const FULL: &str =
+        "store::tests::full::a_disk_that_is_full_at_any_byte_is_an_error_and_can_be_read";
+    const LOOKS: &str = "store::tests::looks::a_look_that_fails_hides_no_damage";
     const BITS: &str = "log::tests::damage::every_bit_of_a_closed_log_is_covered";
     const READERS: &str =
         "log::tests::interleaved::no_interleaving_shows_a_reader_what_could_still_disappear";

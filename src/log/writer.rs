@@ -287,7 +287,7 @@ impl Writer {
         let header = FrameHeader {
             kind,
             zero_sectors: 0,
-            body_bytes: u32::try_from(body.len()).expect("checked by who calls"),
+            body_bytes: 0,
             events,
             seq_delta: u32::try_from(delta).expect("a segment is rolled before"),
             durable_offset: if planted("durable offset not advanced") {
@@ -298,7 +298,8 @@ impl Writer {
             chain: self.chain(),
             body_crc: 0,
         };
-        let crc = push_frame(&mut self.pending, segment.salt, self.end.offset, header, body);
+        let (header, crc) =
+            push_frame(&mut self.pending, segment.salt, self.end.offset, header, body);
         let entry = FrameEntry::new(&header, self.end.offset, self.tally.customers);
         self.end = after(&self.end, &header, crc);
         let entry = Some(entry).filter(|_| kind == KIND_BATCH);

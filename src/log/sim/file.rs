@@ -8,6 +8,9 @@ use super::{SimDisk, SimFault};
 use crate::log::disk::{File, Lock};
 use crate::log::map::Map;
 
+/// ENOSPC.
+const NO_SPACE: i32 = 28;
+
 #[derive(Debug)]
 pub(super) struct SimLock {
     pub(super) disk: SimDisk,
@@ -40,12 +43,24 @@ impl SimFile {
         &self,
         act: impl FnOnce(&mut Inode, Option<SimFault>) -> io::Result<usize>,
     ) -> io::Result<usize> {
+        self.grow(0, |inode, fault, _| act(inode, fault))
+    }
+
+    /// A change that is to make the file `size` bytes long, if it is not yet; told how long it
+    /// may become.
+    fn grow(
+        &self,
+        size: usize,
+        act: impl FnOnce(&mut Inode, Option<SimFault>, usize) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         if !self.writes {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         let mut state = self.disk.state();
         let fault = state.change()?;
-        act(state.inode(self.inode), fault)
+        let have = state.inode(self.inode).bytes().len();
+        let size_max = have + state.fitting(size.saturating_sub(have));
+        act(state.inode(self.inode), fault, size_max)
     }
 }
 
@@ -69,14 +84,18 @@ impl File for SimFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.change(|inode, fault| {
-            let at = usize::try_from(offset)
-                .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        let at =
+            usize::try_from(offset).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        self.grow(at.saturating_add(bytes.len()), |inode, fault, size_max| {
             let count = match fault {
                 None => bytes.len(),
                 Some(SimFault::Short) => (512 - at % 512).min(bytes.len()),
                 Some(_) => return Err(io::Error::from_raw_os_error(5)),
             };
+            let count = count.min(size_max.saturating_sub(at));
+            if count == 0 && !bytes.is_empty() {
+                return Err(io::Error::from_raw_os_error(NO_SPACE));
+            }
             inode.write(at, bytes.get(..count).unwrap_or(&[]));
             Ok(count)
         })
@@ -85,10 +104,11 @@ impl File for SimFile {
     fn allocate(&self, size: u64) -> io::Result<()> {
         let size =
             usize::try_from(size).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-        self.change(|inode, fault| match fault {
+        self.grow(size, |inode, fault, size_max| match fault {
+            None if size_max < size => Err(io::Error::from_raw_os_error(NO_SPACE)),
             None if inode.bytes().len() < size => Ok(inode.resize(size)),
             None => Ok(0),
-            Some(_) => Err(io::Error::from_raw_os_error(28)),
+            Some(_) => Err(io::Error::from_raw_os_error(NO_SPACE)),
         })?;
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! file had, and any of the names that were not synced. A sync can fail and leave its pages clean,
 //! as Linux does: then no later sync writes them.
 
+mod door;
 mod file;
 mod inode;
 
@@ -13,8 +14,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::disk::{Access, Disk, File, Lock};
-use file::{SimFile, SimLock};
 use inode::Inode;
 
 /// Chooses one of so many possibilities, the first being the oldest.
@@ -63,6 +62,10 @@ struct State {
     locked_shared: BTreeMap<PathBuf, usize>,
     changes: u64,
     fault: Option<(u64, SimFault, bool)>,
+    looks: u64,
+    look_fault: Option<(u64, i32, bool)>,
+    /// The most bytes that all files together may have.
+    room_bytes: Option<u64>,
     off: bool,
 }
 
@@ -122,8 +125,27 @@ impl State {
         }
     }
 
-    fn look(&self) -> io::Result<()> {
-        if self.off { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+    /// Counts a call that changes nothing and plays the fault that is due.
+    fn look(&mut self) -> io::Result<()> {
+        if self.off {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        let number = self.looks;
+        self.looks += 1;
+        match self.look_fault {
+            Some((at, error, for_ever)) if number == at || (for_ever && number > at) => {
+                Err(io::Error::from_raw_os_error(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How many of `more` bytes still find room.
+    fn fitting(&self, more: usize) -> usize {
+        let Some(room) = self.room_bytes else { return more };
+        let inodes = self.live.values().filter_map(|node| self.inodes.get(node.file()?));
+        let used: usize = inodes.map(|inode| inode.bytes().len()).sum();
+        more.min(usize::try_from(room).unwrap_or(usize::MAX).saturating_sub(used))
     }
 
     fn rename_names(&mut self, change: NameChange) {
@@ -173,6 +195,21 @@ impl SimDisk {
         self.state().fault = Some((at, fault, for_ever));
     }
 
+    /// Lets the `at`-th call that changes nothing fail with a number of the operating system.
+    pub(crate) fn fail_look(&self, at: u64, error: i32, for_ever: bool) {
+        self.state().look_fault = Some((at, error, for_ever));
+    }
+
+    /// How many calls that change nothing were asked for so far.
+    pub(crate) fn looks(&self) -> u64 {
+        self.state().looks
+    }
+
+    /// Gives all files together room for so many bytes.
+    pub(crate) fn limit(&self, room_bytes: Option<u64>) {
+        self.state().room_bytes = room_bytes;
+    }
+
     /// How many changes were asked for so far.
     pub(crate) fn changes(&self) -> u64 {
         self.state().changes
@@ -193,6 +230,8 @@ impl SimDisk {
             locked_shared: BTreeMap::new(),
             fault: None,
             changes: 0,
+            look_fault: None,
+            looks: 0,
             off: false,
             ..old.clone()
         };
@@ -262,131 +301,5 @@ impl Node {
             Node::Dir => None,
             Node::File(inode) => Some(*inode),
         }
-    }
-}
-
-impl Disk for SimDisk {
-    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
-        let mut state = self.state();
-        state.look()?;
-        let inode = if access == Access::Create {
-            state.whole_change()?;
-            if state.live.contains_key(path) {
-                return Err(io::ErrorKind::AlreadyExists.into());
-            }
-            if !path.parent().is_some_and(|parent| state.is_dir(parent)) {
-                return Err(io::ErrorKind::NotFound.into());
-            }
-            let inode = state.inodes.len();
-            state.inodes.push(Inode::default());
-            state.rename_names(NameChange::Put(path.to_path_buf(), Node::File(inode)));
-            inode
-        } else {
-            state.file(path)?
-        };
-        Ok(Box::new(SimFile { disk: self.clone(), inode, writes: access != Access::Read }))
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let state = self.state();
-        state.look()?;
-        if !state.is_dir(dir) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        let inside = state.live.keys().filter(|path| path.parent() == Some(dir));
-        Ok(inside
-            .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
-            .collect())
-    }
-
-    fn make_dir(&self, dir: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        if state.is_dir(dir) {
-            return state.look();
-        }
-        state.whole_change()?;
-        if !dir.parent().is_some_and(|parent| state.is_dir(parent)) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        state.rename_names(NameChange::Put(dir.to_path_buf(), Node::Dir));
-        Ok(())
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state.whole_change()?;
-        if !state.live.contains_key(from) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        if !state.is_empty(to) {
-            return Err(io::ErrorKind::DirectoryNotEmpty.into());
-        }
-        state.rename_names(NameChange::Rename(from.to_path_buf(), to.to_path_buf()));
-        Ok(())
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state.look()?;
-        state.file(path)?;
-        state.whole_change()?;
-        state.rename_names(NameChange::Remove(path.to_path_buf()));
-        Ok(())
-    }
-
-    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state.whole_change()?;
-        if state.live.get(dir) != Some(&Node::Dir) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        if !state.is_empty(dir) {
-            return Err(io::ErrorKind::DirectoryNotEmpty.into());
-        }
-        state.rename_names(NameChange::Remove(dir.to_path_buf()));
-        Ok(())
-    }
-
-    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
-        let state = self.state();
-        state.look()?;
-        let is_there = state.live.contains_key(path) || state.is_dir(path);
-        if is_there { Ok(path.to_path_buf()) } else { Err(io::ErrorKind::NotFound.into()) }
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state.whole_change()?;
-        let (synced, rest): (Vec<_>, Vec<_>) =
-            state.unsynced.drain(..).partition(|change| change.dir() == Some(dir));
-        state.unsynced = rest;
-        for change in synced {
-            change.apply(&mut state.durable);
-        }
-        Ok(())
-    }
-
-    fn lock(&self, dir: &Path, shared: bool) -> io::Result<Option<Box<dyn Lock>>> {
-        let mut state = self.state();
-        state.look()?;
-        if !state.is_dir(dir) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        let others = state.locked_shared.get(dir).copied().unwrap_or(0);
-        if state.locked_alone.contains(dir) || (!shared && others > 0) {
-            return Ok(None);
-        }
-        if shared {
-            state.locked_shared.insert(dir.to_path_buf(), others + 1);
-        } else {
-            state.locked_alone.insert(dir.to_path_buf());
-        }
-        Ok(Some(Box::new(SimLock { disk: self.clone(), dir: dir.to_path_buf(), shared })))
-    }
-
-    fn is_remote(&self, dir: &Path) -> io::Result<bool> {
-        let state = self.state();
-        state.look()?;
-        if state.is_dir(dir) { Ok(false) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 }

@@ -28,7 +28,10 @@ fn header() -> FrameHeader {
 #[test]
 fn a_frame_is_these_bytes() {
     let mut out = Vec::new();
-    let crc = push_frame(&mut out, 0x1122_3344_5566_7788, 192, header(), b"hello");
+    // What follows from the body is none of the caller's business.
+    let given = FrameHeader { body_bytes: 77, zero_sectors: 3, body_crc: 5, ..header() };
+    let (whole, crc) = push_frame(&mut out, 0x1122_3344_5566_7788, 192, given, b"hello");
+    assert_eq!(whole, FrameHeader { body_crc: crc32fast::hash(b"hello"), ..header() });
     assert_eq!(out.len(), 64);
     assert_eq!(frame_bytes(5), 64);
     let bytes = hex(&out);
@@ -78,11 +81,21 @@ fn a_header_with_a_right_checksum_is_still_checked() {
     assert!(refused(FrameHeader { body_bytes: 0, ..header() }));
     assert!(!refused(FrameHeader { body_bytes: 16 << 20, ..header() }));
     assert!(refused(FrameHeader { body_bytes: (16 << 20) + 1, ..header() }));
+    assert!(!refused(FrameHeader { events: 1 << 20, ..header() }));
     assert!(refused(FrameHeader { events: (1 << 20) + 1, ..header() }));
+    assert!(!refused(FrameHeader { durable_offset: 192, ..header() }));
     assert!(refused(FrameHeader { durable_offset: 193, ..header() }));
 }
 
 /// Against the definition: cut where the file's sectors end, count the pieces without a one.
+fn zero_pieces(body: &[u8], start: usize) -> usize {
+    let mut pieces = std::collections::BTreeMap::new();
+    for (row, byte) in body.iter().enumerate() {
+        *pieces.entry((start + row) / 512).or_insert(0) |= byte;
+    }
+    pieces.values().filter(|ones| **ones == 0).count()
+}
+
 #[test]
 fn zero_sectors_are_counted_by_their_definition() {
     let random = Random::new(5);
@@ -93,12 +106,18 @@ fn zero_sectors_are_counted_by_their_definition() {
                 let at = random.below(length);
                 body[at] = 1;
             }
-            let mut pieces = std::collections::BTreeMap::new();
-            for (row, byte) in body.iter().enumerate() {
-                *pieces.entry((start + row) / 512).or_insert(0) |= byte;
-            }
-            let wanted = pieces.values().filter(|ones| **ones == 0).count();
+            let wanted = zero_pieces(&body, start);
             assert_eq!(zero_sectors(&body, start as u64) as usize, wanted, "{length} at {start}");
+        }
+    }
+    for start in (160..1200).step_by(32) {
+        for length in [1, 321, 600, 1100] {
+            let mut body = vec![0; length];
+            body[0] = 1;
+            let offset = start as u64 - 32;
+            let header = push_frame(&mut Vec::new(), 1, offset, header(), &body).0;
+            let wanted = zero_pieces(&body, start);
+            assert_eq!(usize::from(header.zero_sectors), wanted, "{length} at {start}");
         }
     }
     for length in 0..70 {

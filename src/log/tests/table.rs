@@ -334,8 +334,6 @@ fn push_forged(bytes: &mut Vec<u8>, seq_delta: u32, chain: u32, durable_offset: 
     };
     let offset = bytes.len() as u64;
     let mut frame = Vec::new();
-    let header =
-        crate::frame::FrameHeader { body_bytes: u32::try_from(body.len()).unwrap(), ..header };
     crate::frame::push_frame(&mut frame, salt, offset, header, body);
     bytes.extend(frame);
 }

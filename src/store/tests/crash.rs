@@ -4,10 +4,10 @@
 use super::*;
 use crate::log::{SimDisk, SimFault};
 
-const DIR: &str = "/log";
+pub(super) const DIR: &str = "/log";
 
 /// Calls with rolls, held events, updates and duplicates.
-fn calls() -> Vec<Vec<String>> {
+pub(super) fn calls() -> Vec<Vec<String>> {
     let mut calls = vec![
         vec![visit(0, 1), customer(0), customer(1)],
         vec![order("NEW", 0, 0, 1_234, 1), visit(1, 0)],
@@ -62,27 +62,42 @@ impl Random {
 
 /// Runs the calls until one fails: how many were answered, and with what.
 fn run(disk: &SimDisk, seed: u64, calls: &[Vec<String>]) -> Vec<Receipt> {
-    let Ok(mut store) = open(Arc::new(disk.clone()), Path::new(DIR), seed, 1 << 10) else {
-        return Vec::new();
-    };
     let mut receipts = Vec::new();
-    for call in calls {
-        match append(&mut store, call) {
-            Ok(receipt) => {
-                assert!(receipt.synced);
-                receipts.push(receipt);
-            }
-            Err(_) => break,
-        }
-    }
-    // A close that fails costs nothing that was acknowledged.
-    store.close().ok();
+    // What failed is the caller's own doing, and what it left behind is looked at.
+    run_to_end(disk, seed, calls, &mut receipts).ok();
     receipts
+}
+
+/// As [`run`], and closes the store; gives the first error.
+pub(super) fn run_to_end(
+    disk: &SimDisk,
+    seed: u64,
+    calls: &[Vec<String>],
+    receipts: &mut Vec<Receipt>,
+) -> Result<(), Error> {
+    let mut store = open(Arc::new(disk.clone()), Path::new(DIR), seed, 1 << 10)?;
+    for call in calls {
+        let answered = append(&mut store, call);
+        let Ok(receipt) = answered else {
+            // A close that fails costs nothing that was acknowledged.
+            store.close().ok();
+            return answered.map(|_| ());
+        };
+        assert!(receipt.synced);
+        receipts.push(receipt);
+    }
+    store.close()
 }
 
 /// What a disk holds after a crash, against the run that met none: at least as many events as the
 /// receipts spoke of, and the same events in the same places; then the same calls again.
-fn check(disk: SimDisk, calls: &[Vec<String>], whole: &Whole, answered: usize, context: &str) {
+pub(super) fn check(
+    disk: SimDisk,
+    calls: &[Vec<String>],
+    whole: &Whole,
+    answered: usize,
+    context: &str,
+) {
     let mut store = open(Arc::new(disk), Path::new(DIR), 2, 1 << 10).expect(context);
     let found = if store.exists() { export(&store).expect(context) } else { Vec::new() };
     assert!(whole.events.starts_with(&found), "{context}: not a prefix");
@@ -97,14 +112,14 @@ fn check(disk: SimDisk, calls: &[Vec<String>], whole: &Whole, answered: usize, c
 }
 
 /// A run without a fault: the log's events, and how many there were after each call.
-struct Whole {
-    events: Vec<String>,
-    ends: Vec<usize>,
+pub(super) struct Whole {
+    pub(super) events: Vec<String>,
+    pub(super) ends: Vec<usize>,
     changes: u64,
 }
 
 impl Whole {
-    fn of(calls: &[Vec<String>]) -> Whole {
+    pub(super) fn of(calls: &[Vec<String>]) -> Whole {
         let disk = SimDisk::default();
         let accepted = run(&disk, 1, calls).into_iter().map(|receipt| receipt.accepted);
         let ends: Vec<usize> = accepted

@@ -42,7 +42,7 @@ fn damages() -> Vec<(String, Files)> {
 }
 
 /// After a repair that was cut short: damaged still, or as long as planned. Then a new plan.
-fn finish(disk: &SimDisk, before: &Files, planned: &Repair, salvage: &[u8], hint: &str) {
+pub(super) fn finish(disk: &SimDisk, before: &Files, planned: &Repair, salvage: &[u8], hint: &str) {
     let dir = Path::new(DIR);
     let again = plan(&world(disk), dir).unwrap_or_else(|error| panic!("{hint}: {error}"));
     assert_eq!(again.kept_end, planned.kept_end, "{hint}");
