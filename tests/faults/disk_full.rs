@@ -12,9 +12,8 @@ use crate::scenes::filling;
 use crate::tier::{Cases, each_case, is_quick};
 use crate::tools::{is_root, quiet, skip};
 
-/// Bytes that a file system hands out at once, and the unit of `ulimit -f`.
+/// Bytes that a file system hands out at once.
 const PAGE_BYTES: u64 = 4096;
-const LIMIT_BYTES: u64 = 512;
 /// Sizes in a case.
 const SIZES: u64 = 50;
 const SIZES_QUICK: u64 = 10;
@@ -34,11 +33,11 @@ fn a_file_that_may_not_grow_is_a_clean_error_and_can_be_read() {
         scene.run(&[]);
         let largest = bytes(&scene.log()).into_iter().max().unwrap_or(0);
         let mut counts = [0; 2];
-        for size in sizes(largest.div_ceil(LIMIT_BYTES), seed) {
+        for size in sizes(largest, seed) {
             // Like a disk that is full, a limit must be an error and not a signal.
-            let script = format!("trap '' XFSZ; ulimit -f {size}; exec \"$0\" \"$@\"");
+            let script = format!("trap '' XFSZ; exec prlimit --fsize={size} -- \"$0\" \"$@\"");
             let wrap = ["sh".to_owned(), "-c".to_owned(), script];
-            let context = format!("files of at most {size} × {LIMIT_BYTES} bytes");
+            let context = format!("files of at most {size} bytes");
             let (ran, acknowledged) = fill(&scene, &wrap, &context);
             scene.check(acknowledged, &context);
             counts[0] += 1;
