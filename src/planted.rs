@@ -25,12 +25,13 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 37] = [
+    const BUGS: [(&str, &str); 40] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
         ("sealed segment not synced", CRASH),
         ("seal trusted without its batches", CRASH),
+        ("recovered tail not synced", CRASH),
         ("torn taken for damage", CRASH),
         ("cut without quarantine", CRASH),
         ("quarantine not synced", CRASH),
@@ -50,6 +51,8 @@ mod tests {
         ("sequence not checked", "log::tests::table::rows_of_the_end"),
         ("durable offset not advanced", MARKS),
         ("evidence not believed", "log::tests::table::rows_of_what_was_durable"),
+        ("nobody asked what derived files prove", EVIDENCE),
+        ("files that cannot be listed taken for none", EVIDENCE),
         ("head not believed", "log::tests::damage::every_cut_is_found_or_torn"),
         ("bytes behind the seal not looked at", "log::tests::whole::rows_of_the_last_file"),
         ("head published before the lock alone", READERS),
@@ -79,6 +82,7 @@ mod tests {
     const FULL: &str =
         "store::tests::full::a_disk_that_is_full_at_any_byte_is_an_error_and_can_be_read";
     const LOOKS: &str = "store::tests::looks::a_look_that_fails_hides_no_damage";
+    const EVIDENCE: &str = "store::tests::evidence::what_derived_files_prove_is_missed_by_everyone";
     const BITS: &str = "log::tests::damage::every_bit_of_a_closed_log_is_covered";
     const READERS: &str =
         "log::tests::interleaved::no_interleaving_shows_a_reader_what_could_still_disappear";

@@ -179,7 +179,7 @@ impl SegmentSum {
 
 /// The backup as it is; `None` if nothing was copied yet.
 fn open_backup(env: &Env, dir: &Path, readers: BodyReader) -> Result<Option<View>, Error> {
-    match View::open(env, dir, readers) {
+    match View::open(env, dir, readers, 0) {
         Ok(view) => Ok(Some(view)),
         Err(Error::Missing { .. }) => Ok(None),
         Err(error) => Err(error),

@@ -155,10 +155,10 @@ fn make_good(
 fn clear(env: &Env, paths: &Paths, found: &Examined) -> Result<(), Error> {
     let head_tmp = paths.head_tmp();
     match env.disk.remove(&head_tmp) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(Error::io("remove", &head_tmp)(error));
-        }
-        _ => {}
+        // Else a later rename of this name could be durable before its removal is.
+        Ok(()) => sync_dir(env, &paths.dir)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Error::io("remove", &head_tmp)(error)),
     }
     let halves: Vec<_> = found.leftovers.iter().chain(&found.cut).collect();
     for path in &halves {
@@ -200,7 +200,8 @@ fn continue_segment(
         let from = segment.first_at(durable_offset);
         recovered.rewritten_bytes = rewrite(file, path, &segment.header, from, end.offset)?;
     }
-    if torn_bytes > 0 || durable_offset < end.offset {
+    let is_unsynced = torn_bytes > 0 || durable_offset < end.offset;
+    if is_unsynced && !planted("recovered tail not synced") {
         file.sync().map_err(Error::io("sync", path))?;
         sync_dir(env, &paths.segments)?;
     }

@@ -81,16 +81,22 @@ impl ActiveView {
 }
 
 impl View {
-    /// Opens the log in `dir` for reading.
-    pub(crate) fn open(env: &Env, dir: &Path, readers: BodyReader) -> Result<View, Error> {
+    /// Opens the log in `dir` for reading. `evidence` is a sequence that something elsewhere
+    /// proves to have been durable before this is asked for; 0 if there is nothing.
+    pub(crate) fn open(
+        env: &Env,
+        dir: &Path,
+        readers: BodyReader,
+        evidence: u64,
+    ) -> Result<View, Error> {
         let paths = Paths::of(dir);
         paths.refuse_remote(&*env.disk)?;
-        View::attach(env, paths, readers, &[])
+        View::attach(env, paths, readers, evidence, &[])
     }
 
     /// Looks again; whether the end has moved.
     pub(crate) fn refresh(&mut self) -> Result<bool, Error> {
-        let again = View::attach(&self.env, self.paths.clone(), self.readers, &self.sealed)?;
+        let again = View::attach(&self.env, self.paths.clone(), self.readers, 0, &self.sealed)?;
         if again.end() < self.end() {
             let reason =
                 format!("the log ended at event {} before, now at {}", self.end(), again.end());
@@ -127,6 +133,7 @@ impl View {
         env: &Env,
         paths: Paths,
         readers: BodyReader,
+        evidence: u64,
         known: &[Arc<SealedSegment>],
     ) -> Result<View, Error> {
         let mut outcome = Err(Error::Missing { path: paths.dir.clone() });
@@ -138,11 +145,11 @@ impl View {
             let alone = match env.disk.lock(&paths.segments, true) {
                 Ok(lock) => lock.is_some() || planted("living writer not believed"),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(nowhere(&paths, before.is_some()));
+                    return Err(nowhere(&paths, before.is_some() || evidence > 0));
                 }
                 Err(error) => return Err(Error::io("lock", &paths.segments)(error)),
             };
-            let attempt = Attempt { env, paths: &paths, readers: &readers, known };
+            let attempt = Attempt { env, paths: &paths, readers: &readers, evidence, known };
             if alone {
                 outcome = attempt.to_the_end(before.as_deref());
                 // Bytes that a writer was just writing may look like anything. It publishes head
@@ -244,8 +251,8 @@ impl View {
 }
 
 /// The error where no segments are, whether or not there should be some.
-fn nowhere(paths: &Paths, has_head: bool) -> Error {
-    if has_head {
+fn nowhere(paths: &Paths, was_there: bool) -> Error {
+    if was_there {
         return Fault::Corrupt("all segments are missing").at(&paths.segments, 0);
     }
     Error::Missing { path: paths.dir.clone() }
@@ -261,6 +268,7 @@ struct Attempt<'a> {
     env: &'a Env,
     paths: &'a Paths,
     readers: &'a BodyReader,
+    evidence: u64,
     known: &'a [Arc<SealedSegment>],
 }
 
@@ -289,7 +297,7 @@ impl Attempt<'_> {
             paths: self.paths,
             readers: self.readers,
             head,
-            evidence: 0,
+            evidence: self.evidence,
             access: Access::Read,
             from_first: false,
             known: self.known,

@@ -81,7 +81,7 @@ impl Walk {
 /// Compares each sidecar with the keys of its segment, in both directions: it must be, byte for
 /// byte, what is made of them.
 pub(super) fn check_sidecars(env: &Env, dir: &Path, found: &mut Verification) -> Result<(), Error> {
-    let Ok(view) = View::open(env, dir, READERS) else { return Ok(()) };
+    let Ok(view) = View::open(env, dir, READERS, 0) else { return Ok(()) };
     let log_id = view.meta().log_id;
     // What is damaged there was told at its own place.
     let segments = check::unless_damaged(view.segments())?.unwrap_or_default();

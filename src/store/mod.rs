@@ -47,7 +47,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::event::Rules;
-use crate::log::{BodyReader, Env, View, Writer};
+use crate::log::{BodyReader, Env, Writer};
 use crate::projection::{Digest, Projection, Statistics, TimeFrame};
 use crate::{Error, codec};
 use answers::Answers;
@@ -247,8 +247,7 @@ impl Store {
     ///
     /// As [`Store::top`].
     pub fn follow(&self, from: u64) -> Result<Follower, Error> {
-        let dir = self.dir()?;
-        let view = View::open(&self.env, dir, READERS)?;
+        let view = evidence::view(&self.env, self.dir()?)?;
         Ok(Follower::new(view, self.rules.clone(), from))
     }
 
@@ -301,7 +300,7 @@ impl Store {
                 Ok(Source::Stage(shelf.stage.as_ref().expect("a scratch store has a stage")))
             }
             Some(_) | None => {
-                let view = View::open(&self.env, self.dir()?, READERS)?;
+                let view = evidence::view(&self.env, self.dir()?)?;
                 Ok(Source::View(Box::new(view)))
             }
         }

@@ -192,7 +192,7 @@ pub(super) fn check_sealed(env: &Env, dir: &Path) -> Result<(), Error> {
     if planted("damage to keys met too late") {
         return Ok(());
     }
-    let view = match View::open(env, dir, READERS) {
+    let view = match View::open(env, dir, READERS, 0) {
         Err(error @ Error::Io { .. }) => return Err(error),
         opened => opened.ok(),
     };

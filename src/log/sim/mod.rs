@@ -222,6 +222,15 @@ impl SimDisk {
         copy
     }
 
+    /// As [`SimDisk::kill`], for who goes on from there: what is to go wrong still does.
+    pub(crate) fn restart(&self) -> SimDisk {
+        let mut old = self.state();
+        let state =
+            State { locked_alone: BTreeSet::new(), locked_shared: BTreeMap::new(), ..old.clone() };
+        old.off = true;
+        SimDisk::with(state)
+    }
+
     /// As [`SimDisk::kill`], but who uses this one lives on.
     pub(crate) fn copy(&self) -> SimDisk {
         let old = self.state();

@@ -30,7 +30,7 @@ fn what_is_appended_is_read_by_every_way() {
         expected.push((first, events, body));
         if row % 3 == 0 {
             assert_eq!(writer.sync().unwrap(), writer.end());
-            let view = View::open(&env, &dir, readers()).unwrap();
+            let view = View::open(&env, &dir, readers(), 0).unwrap();
             assert!(view.writer_lives());
             assert_eq!(batches(&view, 0).unwrap(), expected);
         }
@@ -48,7 +48,7 @@ fn what_is_appended_is_read_by_every_way() {
     check_ways(&view, &expected);
     let (end, tally) = (writer.end(), writer.tally());
     writer.close().unwrap();
-    let view = View::open(&env, &dir, readers()).unwrap();
+    let view = View::open(&env, &dir, readers(), 0).unwrap();
     assert!(!view.writer_lives());
     assert_eq!((view.end(), view.synced_end(), view.torn_bytes()), (end, end, 0));
     check_ways(&view, &expected);
@@ -111,7 +111,7 @@ fn a_log_that_was_not_closed_opens_again_at_its_end() {
         }
         // Dropped: what was handed to the system is there, synced or not.
         drop(writer);
-        let view = View::open(&env, dir.path(), readers()).unwrap();
+        let view = View::open(&env, dir.path(), readers(), 0).unwrap();
         assert_eq!(batches(&view, 0).unwrap(), expected, "round {round}");
     }
 }
@@ -119,10 +119,10 @@ fn a_log_that_was_not_closed_opens_again_at_its_end() {
 #[test]
 fn one_writer_at_a_time_and_readers_beside_it() {
     let (env, dir) = os_env();
-    assert!(matches!(View::open(&env, dir.path(), readers()), Err(Error::Missing { .. })));
+    assert!(matches!(View::open(&env, dir.path(), readers(), 0), Err(Error::Missing { .. })));
     let (mut writer, _) = open(&env, dir.path(), 4096).unwrap();
     assert!(matches!(open(&env, dir.path(), 4096), Err(Error::Locked { .. })));
-    let mut view = View::open(&env, dir.path(), readers()).unwrap();
+    let mut view = View::open(&env, dir.path(), readers(), 0).unwrap();
     assert!(!view.refresh().unwrap());
     append(&mut writer, 2, 1, 10);
     assert!(!view.refresh().unwrap(), "not synced yet");
@@ -175,7 +175,7 @@ fn a_log_in_directories_that_a_killed_process_made_survives_a_power_cut() {
         append(&mut writer, 1, 1, 10);
         assert_eq!(writer.sync().unwrap(), 1);
         let after = disk.crash(&mut |_| 0, false);
-        let view = View::open(&env(Arc::new(after), 3), dir, readers());
+        let view = View::open(&env(Arc::new(after), 3), dir, readers(), 0);
         assert_eq!(view.unwrap_or_else(|error| panic!("change {at}: {error}")).end(), 1);
     }
 }

@@ -128,7 +128,7 @@ fn cut_in_recovery(
 
 /// The bytes that recovery will cut off, if any.
 fn torn_tail(disk: &SimDisk) -> Option<Vec<u8>> {
-    let view = View::open(&env(Arc::new(disk.clone()), 5), Path::new(DIR), readers()).ok()?;
+    let view = View::open(&env(Arc::new(disk.clone()), 5), Path::new(DIR), readers(), 0).ok()?;
     let info = view.segments().unwrap().pop()?;
     let (start, torn) = (info.bytes as usize, view.torn_bytes() as usize);
     let bytes = disk.files().remove(&info.path)?;
@@ -201,7 +201,7 @@ fn garbage_in_holes_is_never_an_event() {
                 let crashed = disk.copy().crash(&mut |count| random.below(count), true);
                 let hint = format!("workload {number}, change {at}, round {round}");
                 let env = env(Arc::new(crashed.clone()), 9);
-                let view = View::open(&env, Path::new(DIR), readers());
+                let view = View::open(&env, Path::new(DIR), readers(), 0);
                 if let Ok(seen) = view.and_then(|view| batches(&view, 0)) {
                     check_prefix(&seen, &ran, &hint);
                 }

@@ -14,7 +14,7 @@ const DIR: &str = "/log";
 /// What is read of a log, if nothing is found to be wrong.
 fn read(files: &Files) -> Result<Batches, Error> {
     let disk = SimDisk::of_files(files);
-    let read = View::open(&env(Arc::new(disk.clone()), 7), Path::new(DIR), readers())
+    let read = View::open(&env(Arc::new(disk.clone()), 7), Path::new(DIR), readers(), 0)
         .and_then(|view| batches(&view, 0));
     assert_eq!(&disk.files(), files, "a reader changed something");
     read

@@ -43,7 +43,7 @@ fn fail_everywhere(workload: &Workload, rounds: u64, hint: &str) -> u64 {
                     after.crash(&mut |count| random.below(count), false)
                 };
                 check_twice(&after, workload, &ran, &random, &format!("{hint}, round {round}"));
-                played += 1;
+                played += u64::from(reached);
             }
             if !reached {
                 break;

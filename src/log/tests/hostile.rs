@@ -17,7 +17,7 @@ fn salt(bytes: &[u8]) -> u64 {
 fn use_all(files: &Files) {
     let disk = SimDisk::of_files(files);
     let env = env(Arc::new(disk.clone()), 7);
-    if let Ok(view) = View::open(&env, Path::new(DIR), readers()) {
+    if let Ok(view) = View::open(&env, Path::new(DIR), readers(), 0) {
         view.frames(0).count();
         for seq in [0, 1, 3, 7, 100, u64::from(u32::MAX), u64::MAX] {
             view.frames(seq).count();

@@ -199,7 +199,7 @@ fn read(env: &Env, disk: &SimDisk, lives: &AtomicBool, hint: &str) {
     let mut view = None;
     for _ in 0..3 {
         match &mut view {
-            None => view = Some(View::open(env, Path::new(DIR), readers()).expect(hint)),
+            None => view = Some(View::open(env, Path::new(DIR), readers(), 0).expect(hint)),
             Some(view) => {
                 view.refresh().unwrap_or_else(|error| panic!("{hint}: {error}"));
             }
@@ -207,8 +207,8 @@ fn read(env: &Env, disk: &SimDisk, lives: &AtomicBool, hint: &str) {
         let view = view.as_ref().expect("opened above");
         if lives.load(Ordering::SeqCst) {
             let left = disk.copy().crash(&mut |_| 0, false);
-            let left =
-                View::open(&super::env(Arc::new(left), 3), Path::new(DIR), readers()).expect(hint);
+            let left = View::open(&super::env(Arc::new(left), 3), Path::new(DIR), readers(), 0)
+                .expect(hint);
             assert!(view.end() <= left.end(), "{hint}: shown {}, kept {}", view.end(), left.end());
         }
         let seen = batches(view, 0).unwrap_or_else(|error| panic!("{hint}: {error}"));

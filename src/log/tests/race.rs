@@ -63,12 +63,12 @@ fn readers_see_a_growing_prefix_whatever_the_writer_does() {
         for reader in 0..3 {
             let (acked, over) = (&acked, &over);
             scope.spawn(move || {
-                let mut view = View::open(&os_env(0), dir, readers()).unwrap();
+                let mut view = View::open(&os_env(0), dir, readers(), 0).unwrap();
                 let mut end = check(&view, 0);
                 while !over.load(Ordering::SeqCst) {
                     let owed = acked.load(Ordering::SeqCst);
                     if reader == 0 {
-                        view = View::open(&os_env(0), dir, readers()).unwrap();
+                        view = View::open(&os_env(0), dir, readers(), 0).unwrap();
                         check(&view, 0);
                     } else {
                         view.refresh().unwrap_or_else(|error| panic!("{error}"));
@@ -87,7 +87,7 @@ fn readers_see_a_growing_prefix_whatever_the_writer_does() {
                     }
                 }
                 assert_eq!(
-                    check(&View::open(&os_env(0), dir, readers()).unwrap(), 0),
+                    check(&View::open(&os_env(0), dir, readers(), 0).unwrap(), 0),
                     acked.load(Ordering::SeqCst)
                 );
             });
@@ -130,7 +130,7 @@ fn of_racing_writers_one_appends_at_a_time() {
             });
         }
     });
-    let view = View::open(&os_env(0), dir, readers()).unwrap();
+    let view = View::open(&os_env(0), dir, readers(), 0).unwrap();
     assert!(check(&view, 0) >= acked.load(Ordering::SeqCst));
     assert_eq!(verify(&os_env(0), dir, &readers(), 0, &mut |_| Ok(())).unwrap().problems, []);
 }

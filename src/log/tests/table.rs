@@ -66,9 +66,13 @@ fn damage(error: Error) -> Verdict {
 
 /// What a reader says that opens the log and reads all of it; it changes nothing.
 pub(super) fn reader_verdict(files: &Files) -> Verdict {
+    reader_verdict_given(files, 0)
+}
+
+fn reader_verdict_given(files: &Files, evidence: u64) -> Verdict {
     let disk = SimDisk::of_files(files);
     let env = env(Arc::new(disk.clone()), 7);
-    let read = View::open(&env, Path::new(DIR), readers()).and_then(|view| {
+    let read = View::open(&env, Path::new(DIR), readers(), evidence).and_then(|view| {
         batches(&view, 0)?;
         Ok((view.end(), view.torn_bytes()))
     });
@@ -239,6 +243,8 @@ fn rows_of_what_was_durable() {
         let files = without_head(files);
         assert_eq!(writer_verdict(&files, 6), damaged(1312));
         assert_ne!(writer_verdict(&files, 5), damaged(1312));
+        assert_eq!(reader_verdict_given(&files, 6), damaged(1312));
+        assert_ne!(reader_verdict_given(&files, 5), damaged(1312));
         // A later frame says so.
         let later = edited(&files, &path, |bytes| {
             bytes.resize(3200, 0);

@@ -182,7 +182,7 @@ fn one(
             ran.acked = ran.appended.len();
         }
         Do::Kill => {
-            *disk = disk.kill();
+            *disk = disk.restart();
             *writer = None;
         }
     }
@@ -194,13 +194,18 @@ pub(super) fn check(disk: &SimDisk, workload: &Workload, ran: &Ran, hint: &str) 
     let env = env(Arc::new(disk.clone()), 99);
     let dir = Path::new(DIR);
     let before = disk.changes();
-    let seen = match View::open(&env, dir, readers()) {
+    let seen = match View::open(&env, dir, readers(), 0) {
         Ok(view) => batches(&view, 0).unwrap_or_else(|error| panic!("{hint}: read: {error}")),
         Err(Error::Missing { .. }) => Vec::new(),
         Err(error) => panic!("{hint}: view: {error}"),
     };
     assert_eq!(disk.changes(), before, "{hint}: a reader changed something");
     check_prefix(&seen, ran, hint);
+    match verify(&env, dir, &readers(), ran.noted, &mut |_| Ok(())) {
+        Ok(report) => assert_eq!(report.problems, [], "{hint}: a false alarm"),
+        Err(Error::Missing { .. }) => assert_eq!(seen, [], "{hint}: verify finds no log"),
+        Err(error) => panic!("{hint}: verify: {error}"),
+    }
     let settings = settings(workload.segment_bytes_max);
     let opened = Writer::open(&env, dir, &settings, readers(), ran.noted);
     let (mut writer, _) = opened.unwrap_or_else(|error| panic!("{hint}: open: {error}"));

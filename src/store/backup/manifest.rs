@@ -13,7 +13,7 @@ use crate::log::{Env, SegmentSum, parse_segment_name, segment_name};
 use crate::{Error, Fault};
 
 /// The manifest's file in the backup's directory.
-pub(super) const NAME: &str = "backup.json";
+pub(in crate::store) const NAME: &str = "backup.json";
 const FORMAT: u32 = 1;
 /// A longer file is not read: room for 500,000 segments.
 const BYTES_MAX: usize = 64 << 20;

@@ -5,14 +5,14 @@ mod restore;
 
 use std::path::Path;
 
-pub(super) use manifest::check;
+pub(super) use manifest::{NAME as MANIFEST, check};
 pub use restore::{RestoreOptions, Restored};
 
 use self::manifest::Manifest;
-use super::evidence::names;
-use super::{READERS, Store};
+use super::Store;
+use super::evidence::{self, names};
 use crate::Error;
-use crate::log::{Destination, Env, OnCopying, View, nested};
+use crate::log::{Destination, Env, OnCopying, nested};
 
 /// What a backup holds, and what was new in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Store {
             let (dest, dir) = (dest.display(), dir.display());
             return Err(refused(&format!("of {dest} and the log {dir} one lies in the other")));
         }
-        let mut view = View::open(env, dir, READERS)?;
+        let mut view = evidence::view(env, dir)?;
         let to = Destination::open(env, dest)?;
         // Another backup may have gone further while this one waited for its turn.
         view.refresh()?;
@@ -80,6 +80,16 @@ impl Store {
     }
 }
 
+/// How long a backup was once, by its manifest; 0 without a sound one of this log.
+pub(super) fn evidence(env: &Env, dir: &Path, log_id: u64) -> Result<u64, Error> {
+    match Manifest::read(env, dir) {
+        Ok(Some(manifest)) if manifest.log_id == log_id => Ok(manifest.end),
+        // `verify` says what is wrong with it.
+        Ok(_) | Err(Error::Corrupt { .. }) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
 /// Refuses a directory that holds something else.
 fn check_place(env: &Env, dest: &Path, has_manifest: bool) -> Result<(), Error> {
     let names = env.disk.list(dest).map_err(Error::io("list", dest))?;
@@ -102,8 +112,8 @@ fn refused(what: &str) -> Error {
 
 /// Refuses to append to a backup, which would not be one any more.
 pub(super) fn refuse_append(env: &Env, dir: &Path) -> Result<(), Error> {
-    if names(env, dir)?.iter().any(|name| name == manifest::NAME) {
-        let (dir, name) = (dir.display(), manifest::NAME);
+    if names(env, dir)?.iter().any(|name| name == MANIFEST) {
+        let (dir, name) = (dir.display(), MANIFEST);
         let reason = format!(
             "{dir} is a backup: `ltvlog restore` makes a log of it (or, in its place, remove {name})"
         );

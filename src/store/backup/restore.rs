@@ -96,7 +96,7 @@ fn check(env: &Env, source: &Path, built: &Path, manifest: &Manifest) -> Result<
         let (path, reason) = (path_of(&problem.path), problem.reason.clone());
         return Err(Error::Corrupt { path, offset: problem.offset, reason });
     }
-    let view = View::open(env, built, READERS)?;
+    let view = View::open(env, built, READERS, 0)?;
     let is = (view.meta().log_id, view.end(), view.chain(), view.segments()?.len());
     if is == (manifest.log_id, manifest.end, manifest.chain, manifest.sums.len()) {
         return Ok(());

@@ -6,7 +6,7 @@ use sha2::Digest as _;
 
 use super::backup::{DEST, DIR, back_up, back_up_to, fill, fill_at, restore};
 use super::*;
-use crate::log::SimDisk;
+use crate::log::{SimDisk, View};
 
 #[test]
 fn damage_in_the_log_is_never_copied() {
@@ -144,7 +144,7 @@ fn what_does_not_add_up_is_not_restored() {
     let disk = SimDisk::default();
     fill(&disk, 0..2);
     let env = env(Arc::new(disk.clone()), 3);
-    let view = View::open(&env, Path::new(DIR), READERS).unwrap();
+    let view = View::open(&env, Path::new(DIR), READERS, 0).unwrap();
     let bodies: Vec<(Vec<u8>, u32)> = view
         .frames(0)
         .map(|frame| frame.unwrap())

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::codec::{BatchBuilder, Placement, RowKind, Superseded};
-use crate::log::{LogMeta, LogSettings, SimDisk, Writer};
+use crate::log::{LogMeta, LogSettings, SimDisk, View, Writer};
 use crate::store::index::Entry;
 use crate::store::shelf::{cover, entries_of, sidecar_path};
 use crate::store::{READERS, check, files, sidecar};
@@ -109,7 +109,7 @@ fn a_sidecar_that_lacks_or_invents_a_key_is_found() {
     store.close().unwrap();
     assert_eq!(reasons(&disk, true), [""; 0]);
     let world = env(Arc::new(disk.clone()), 2);
-    let view = View::open(&world, Path::new(DIR), READERS).unwrap();
+    let view = View::open(&world, Path::new(DIR), READERS, 0).unwrap();
     let segment = view.segments().unwrap().remove(0);
     assert!(segment.sealed);
     let log_id = view.meta().log_id;

@@ -11,13 +11,13 @@ use crate::store::repair::{apply, plan};
 /// EIO, EMFILE and EINTR.
 const ERRORS: [i32; 3] = [5, 24, 4];
 
-type Act = fn(&SimDisk) -> Result<String, Error>;
+pub(super) type Act = fn(&SimDisk) -> Result<String, Error>;
 
 fn store(disk: &SimDisk) -> Result<Store, Error> {
     open(Arc::new(disk.clone()), Path::new(DIR), 6, 1 << 10)
 }
 
-fn read(disk: &SimDisk) -> Result<String, Error> {
+pub(super) fn read(disk: &SimDisk) -> Result<String, Error> {
     let store = store(disk)?;
     let question = Question::default();
     let top = store.top(3, &question)?;
@@ -30,14 +30,14 @@ fn verify(disk: &SimDisk) -> Result<String, Error> {
     Ok(format!("{found:?}"))
 }
 
-fn append_more(disk: &SimDisk) -> Result<String, Error> {
+pub(super) fn append_more(disk: &SimDisk) -> Result<String, Error> {
     let mut store = store(disk)?;
     let receipt = append(&mut store, &[customer(0), customer(77), visit(0, 0), visit(77, 77)])?;
     store.close()?;
     Ok(format!("{receipt:?}"))
 }
 
-fn follow(disk: &SimDisk) -> Result<String, Error> {
+pub(super) fn follow(disk: &SimDisk) -> Result<String, Error> {
     let mut seen = Vec::new();
     let mut follower = store(disk)?.follow(3)?;
     follower.catch_up(&mut |record| {
@@ -53,7 +53,12 @@ fn planned(disk: &SimDisk) -> Result<String, Error> {
 
 /// Lets every look of what is done fail in every way: the outcome is that of no failure, or the
 /// failure. `after` is given the disk that is left. Counts the failures.
-fn fail_looks(base: &SimDisk, what: &str, act: Act, after: &dyn Fn(&SimDisk, &str)) -> u64 {
+pub(super) fn fail_looks(
+    base: &SimDisk,
+    what: &str,
+    act: Act,
+    after: &dyn Fn(&SimDisk, &str),
+) -> u64 {
     let disk = base.copy();
     let outcome = |done: Result<String, Error>| done.unwrap_or_else(|error| error.to_string());
     let undisturbed = outcome(act(&disk));

@@ -7,6 +7,7 @@ mod classes;
 mod crash;
 mod damage;
 mod deep;
+mod evidence;
 mod failed;
 mod full;
 mod golden;
