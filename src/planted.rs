@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 40] = [
+    const BUGS: [(&str, &str); 42] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -60,6 +60,8 @@ mod tests {
         ("reader looks once", READERS),
         ("log not locked", "log::tests::race::of_racing_writers_one_appends_at_a_time"),
         ("receipt before sync", STORE),
+        ("acknowledged what is not synced", STORE),
+        ("checkpoint of unsynced events", STORE),
         (
             "call goes on after a failure",
             "store::tests::failed::after_a_failure_a_call_neither_takes_nor_answers",

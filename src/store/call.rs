@@ -260,7 +260,10 @@ impl<'a> Call<'a> {
     }
 
     fn report_synced(&mut self) -> Result<(), Error> {
-        let synced_end = self.ingest.synced_end();
+        let synced_end = match planted("acknowledged what is not synced") {
+            false => self.ingest.synced_end(),
+            true => self.ingest.log_end(),
+        };
         if synced_end > self.synced_end {
             self.synced_end = synced_end;
             if let Some(report) = &mut self.options.on_synced {

@@ -22,7 +22,7 @@ pub(super) fn calls() -> Vec<Vec<String>> {
 
 /// Calls of random events: held ones, duplicates, conflicts, updates old and new. Nothing is
 /// rejected that would be accepted when the calls are repeated.
-fn random_calls(seed: u64) -> Vec<Vec<String>> {
+fn random_calls(seed: u64, way: Way) -> Vec<Vec<String>> {
     let mut random = Random(seed);
     let mut orders = Vec::new();
     let mut line = |call: u64| {
@@ -42,9 +42,31 @@ fn random_calls(seed: u64) -> Vec<Vec<String>> {
     };
     let mut calls: Vec<Vec<String>> =
         (0..12).map(|call| (0..1 + call % 5).map(|_| line(call)).collect()).collect();
-    // Their customers come last in the first call, so that it holds events back.
-    calls[0].extend((0..6).map(customer));
+    if way.windows {
+        calls.insert(0, (0..6).map(customer).collect());
+    } else {
+        // Their customers come last in the first call, so that it holds events back.
+        calls[0].extend((0..6).map(customer));
+    }
     calls
+}
+
+/// How calls are made: what they sync, and whether they are cut in windows of a few events, each
+/// of which is acknowledged by itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    sync: Sync,
+    windows: bool,
+}
+
+impl Way {
+    /// What every call does unless it is asked for something else.
+    pub(super) const USUAL: Way = Way { sync: Sync::Batch, windows: false };
+
+    fn of(workload: u64) -> Way {
+        let sync = [Sync::Batch, Sync::Call, Sync::None][usize::try_from(workload % 3).unwrap()];
+        Way { sync, windows: workload % 2 == 1 }
+    }
 }
 
 struct Random(u64);
@@ -60,12 +82,12 @@ impl Random {
     }
 }
 
-/// Runs the calls until one fails: how many were answered, and with what.
-fn run(disk: &SimDisk, seed: u64, calls: &[Vec<String>]) -> Vec<Receipt> {
-    let mut receipts = Vec::new();
+/// Runs the calls until one fails: up to which event they were acknowledged.
+fn run(disk: &SimDisk, seed: u64, calls: &[Vec<String>], way: Way) -> u64 {
+    let mut acknowledged = 0;
     // What failed is the caller's own doing, and what it left behind is looked at.
-    run_to_end(disk, seed, calls, &mut receipts).ok();
-    receipts
+    run_to_end(disk, seed, calls, way, &mut acknowledged).ok();
+    acknowledged
 }
 
 /// As [`run`], and closes the store; gives the first error.
@@ -73,65 +95,90 @@ pub(super) fn run_to_end(
     disk: &SimDisk,
     seed: u64,
     calls: &[Vec<String>],
-    receipts: &mut Vec<Receipt>,
+    way: Way,
+    acknowledged: &mut u64,
 ) -> Result<(), Error> {
-    let mut store = open(Arc::new(disk.clone()), Path::new(DIR), seed, 1 << 10)?;
+    let options = Options {
+        segment_bytes_max: 1 << 10,
+        checkpoint_events_min: 5,
+        sync: way.sync,
+        ..Options::default()
+    };
+    let env = env(Arc::new(disk.clone()), seed);
+    let mut store = Store::open_in(env, PathBuf::from(DIR), options)?;
     for call in calls {
-        let answered = append(&mut store, call);
-        let Ok(receipt) = answered else {
+        if let Err(error) = one(&mut store, call, way, acknowledged) {
             // A close that fails costs nothing that was acknowledged.
             store.close().ok();
-            return answered.map(|_| ());
-        };
-        assert!(receipt.synced);
-        receipts.push(receipt);
+            return Err(error);
+        }
     }
     store.close()
 }
 
-/// What a disk holds after a crash, against the run that met none: at least as many events as the
-/// receipts spoke of, and the same events in the same places; then the same calls again.
+fn one(store: &mut Store, lines: &[String], way: Way, acknowledged: &mut u64) -> Result<(), Error> {
+    let rules = store.rules().clone();
+    let mut on_synced = |end| {
+        assert!(end > *acknowledged, "{end} is no news after {acknowledged}");
+        *acknowledged = end;
+        Ok(())
+    };
+    let hold_max = way.windows.then_some(HoldMax { events: 2, us: u64::MAX });
+    let options =
+        CallOptions { hold_max, on_synced: Some(&mut on_synced), ..CallOptions::default() };
+    let mut call = store.call(options)?;
+    for line in lines {
+        let event = Event::from_json(line.as_bytes(), &rules).expect("valid events");
+        call.push(&event, line.as_bytes(), Origin { source: 0, line: 1 })?;
+    }
+    let receipt = call.finish()?;
+    assert!(receipt.synced || way.sync == Sync::None);
+    if receipt.synced {
+        *acknowledged = receipt.end.max(*acknowledged);
+    }
+    Ok(())
+}
+
+/// What a disk holds after a crash, against the run that met none: at least as many events as were
+/// acknowledged, and the same events in the same places; then the same calls again.
 pub(super) fn check(
     disk: SimDisk,
     calls: &[Vec<String>],
+    way: Way,
     whole: &Whole,
-    answered: usize,
+    acknowledged: u64,
     context: &str,
 ) {
-    let mut store = open(Arc::new(disk), Path::new(DIR), 2, 1 << 10).expect(context);
-    let found = if store.exists() { export(&store).expect(context) } else { Vec::new() };
+    let found = exported(&disk).expect(context);
     assert!(whole.events.starts_with(&found), "{context}: not a prefix");
-    let owed = answered.checked_sub(1).map_or(0, |last| whole.ends[last]);
-    assert!(found.len() >= owed, "{context}: {owed} events were accepted, {} left", found.len());
-    for call in calls {
-        append(&mut store, call).expect(context);
-    }
-    assert_eq!(export(&store).expect(context), whole.events, "{context}");
-    let verified = store.verify().expect(context);
-    assert_eq!(verified.problems, [], "{context}");
+    let count = found.len() as u64;
+    assert!(count >= acknowledged, "{context}: {acknowledged} were acknowledged, {count} left");
+    run_to_end(&disk, 2, calls, way, &mut 0).expect(context);
+    assert_eq!(exported(&disk).expect(context), whole.events, "{context}");
+    let store = open(Arc::new(disk), Path::new(DIR), 2, 1 << 10).unwrap();
+    assert_eq!(store.verify().expect(context).problems, [], "{context}");
 }
 
-/// A run without a fault: the log's events, and how many there were after each call.
+/// All events of the log, none where there is none.
+fn exported(disk: &SimDisk) -> Result<Vec<String>, Error> {
+    let store = open(Arc::new(disk.clone()), Path::new(DIR), 2, 1 << 10)?;
+    if store.exists() { export(&store) } else { Ok(Vec::new()) }
+}
+
+/// A run without a fault.
 pub(super) struct Whole {
     pub(super) events: Vec<String>,
-    pub(super) ends: Vec<usize>,
     changes: u64,
 }
 
 impl Whole {
-    pub(super) fn of(calls: &[Vec<String>]) -> Whole {
+    pub(super) fn of(calls: &[Vec<String>], way: Way) -> Whole {
         let disk = SimDisk::default();
-        let accepted = run(&disk, 1, calls).into_iter().map(|receipt| receipt.accepted);
-        let ends: Vec<usize> = accepted
-            .scan(0, |end, more| {
-                *end += usize::try_from(more).unwrap();
-                Some(*end)
-            })
-            .collect();
-        assert_eq!(ends.len(), calls.len());
-        let changes = disk.changes();
-        let store = open(Arc::new(disk), Path::new(DIR), 2, 1 << 10).unwrap();
-        Whole { events: export(&store).unwrap(), ends, changes }
+        let mut acknowledged = 0;
+        run_to_end(&disk, 1, calls, way, &mut acknowledged).unwrap();
+        let (events, changes) = (exported(&disk).unwrap(), disk.changes());
+        assert!(way.sync == Sync::None || acknowledged == events.len() as u64, "{way:?}");
+        Whole { events, changes }
     }
 }
 
@@ -140,28 +187,29 @@ fn what_a_receipt_speaks_of_survives_any_power_cut() {
     let (workloads, cuts) = match std::env::var("LTVLOG_TIER").as_deref() {
         Ok("ci") => (60, 8),
         Ok(_) => (1_000, 20),
-        Err(_) => (2, 2),
+        Err(_) => (6, 2),
     };
     let first = std::env::var("LTVLOG_SEED").map_or(0, |seed| seed.parse().unwrap());
     let mut states = 0;
     for workload in first..first + workloads {
-        let calls = if workload == 0 { calls() } else { random_calls(workload) };
-        let whole = Whole::of(&calls);
+        let way = if workload == 0 { Way::USUAL } else { Way::of(workload) };
+        let calls = if workload == 0 { calls() } else { random_calls(workload, way) };
+        let whole = Whole::of(&calls, way);
         for at in 0..whole.changes {
             for cut in 0..cuts {
                 let disk = SimDisk::default();
                 disk.fail(at, SimFault::PowerOff, true);
-                let answered = run(&disk, 1, &calls).len();
+                let acknowledged = run(&disk, 1, &calls, way);
                 let mut random = Random(at * 1_000 + cut + 1);
                 let mut after = random.crash(&disk);
                 if random.below(3) == 0 {
                     // Again, while the log is opened and the calls are repeated.
                     after.fail(random.below(40), SimFault::PowerOff, true);
-                    run(&after, 3, &calls);
+                    run(&after, 3, &calls, way);
                     after = random.crash(&after);
                 }
                 let context = format!("LTVLOG_SEED={workload}, change {at}, cut {cut}");
-                check(after, &calls, &whole, answered, &context);
+                check(after, &calls, way, &whole, acknowledged, &context);
                 states += 1;
             }
         }
@@ -173,16 +221,17 @@ fn what_a_receipt_speaks_of_survives_any_power_cut() {
 /// Every call of the disk fails once: the store says so, and a new one goes on.
 #[test]
 fn any_failing_call_is_an_error_and_the_next_store_goes_on() {
-    let (calls, mut failures) = (calls(), 0);
-    let whole = Whole::of(&calls);
+    let (calls, way, mut failures) = (calls(), Way::USUAL, 0);
+    let whole = Whole::of(&calls, way);
     for at in 0..whole.changes {
         for fault in [SimFault::Error(5), SimFault::Error(28), SimFault::SyncLost, SimFault::Short]
         {
             let disk = SimDisk::default();
             disk.fail(at, fault, false);
-            let answered = run(&disk, 1, &calls).len();
+            let acknowledged = run(&disk, 1, &calls, way);
             disk.evict();
-            check(disk.kill(), &calls, &whole, answered, &format!("change {at}, {fault:?}"));
+            let context = format!("change {at}, {fault:?}");
+            check(disk.kill(), &calls, way, &whole, acknowledged, &context);
             failures += 1;
         }
     }
