@@ -9,6 +9,7 @@ use super::catalog::OpenSegment;
 use super::copy::{Copies, OnCopying, Origin, SegmentSum};
 use super::disk::Access;
 use super::paths::{Paths, make_dirs, parent_of};
+use super::segment::parse_segment_name;
 use super::{Env, Fault};
 use crate::error::Error;
 
@@ -34,13 +35,12 @@ impl Building {
         let Some(name) = dir.file_name() else {
             return Err(refused(format!("{} has no name", dir.display())));
         };
-        if !is_empty(env, dir)? {
-            return Err(refused(format!("{} is not empty", dir.display())));
-        }
         let mut name = name.to_os_string();
         name.push(BUILDING);
-        let at = Destination::open(env, &dir.with_file_name(name))?;
-        let building = Building { dir: dir.to_path_buf(), at };
+        let built = dir.with_file_name(name);
+        check_ours(env, &built)?;
+        give_way(env, dir)?;
+        let building = Building { dir: dir.to_path_buf(), at: Destination::open(env, &built)? };
         building.clear(env)?;
         Ok(building)
     }
@@ -53,15 +53,12 @@ impl Building {
     /// Empties the directory, in which a process that was killed may have built before.
     fn clear(&self, env: &Env) -> Result<(), Error> {
         let paths = &self.at.paths;
+        // Looked at before, and again now that nobody else builds here.
+        check_ours(env, &paths.dir)?;
         make_dirs(&*env.disk, &paths.segments)?;
         for name in env.disk.list(&paths.segments).map_err(Error::io("list", &paths.segments))? {
             let path = paths.segments.join(name);
             env.disk.remove(&path).map_err(Error::io("remove", &path))?;
-        }
-        let names = env.disk.list(&paths.dir).map_err(Error::io("list", &paths.dir))?;
-        if names.iter().any(|name| paths.dir.join(name) != paths.segments) {
-            let reason = format!("{} is in the way: remove it", paths.dir.display());
-            return Err(Error::Options { reason });
         }
         Ok(())
     }
@@ -113,12 +110,60 @@ impl Building {
     }
 }
 
-fn is_empty(env: &Env, dir: &Path) -> Result<bool, Error> {
+/// Refuses a directory with anything in it but what building a log leaves behind: what is there is
+/// removed.
+fn check_ours(env: &Env, built: &Path) -> Result<(), Error> {
+    let paths = Paths::of(built);
+    let is_half = |name: &String| parse_segment_name(name.trim_end_matches(".tmp")).is_some();
+    let inside = names(env, built)?;
+    let is_ours = !is_link(env, built)?
+        && inside.iter().all(|name| paths.dir.join(name) == paths.segments)
+        && (inside.is_empty() || names(env, &paths.segments)?.iter().all(is_half));
+    if is_ours {
+        return Ok(());
+    }
+    let reason =
+        format!("{} is in the way, where the log is to be built: move it away", built.display());
+    Err(Error::Options { reason })
+}
+
+/// Makes place for the log where an empty directory is.
+fn give_way(env: &Env, dir: &Path) -> Result<(), Error> {
+    if !names(env, dir)?.is_empty() {
+        return Err(refused(format!("{} is not empty", dir.display())));
+    }
+    if is_link(env, dir)? {
+        return Err(refused(format!("{} is a link", dir.display())));
+    }
+    match env.disk.remove_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+            Err(refused(format!("{} is in use, perhaps a mount point", dir.display())))
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("make place for the log in", dir)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The names in a directory, none if there is no such directory.
+fn names(env: &Env, dir: &Path) -> Result<Vec<String>, Error> {
     match env.disk.list(dir) {
-        Ok(names) => Ok(names.is_empty()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Ok(names) => Ok(names),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(Error::io("list", dir)(error)),
     }
+}
+
+/// Whether there is something with this name that is only a link to it.
+fn is_link(env: &Env, dir: &Path) -> Result<bool, Error> {
+    let canonical = |path: &Path| env.disk.canonical(path).map_err(Error::io("find", path));
+    let found = match env.disk.canonical(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        found => found.map_err(Error::io("find", dir))?,
+    };
+    let name = dir.file_name().expect("checked before anything else");
+    Ok(found != canonical(parent_of(dir))?.join(name))
 }
 
 fn refused(what: String) -> Error {

@@ -116,10 +116,11 @@ impl Manifest {
         manifest.is_sound().then_some(manifest).ok_or(BROKEN)
     }
 
-    /// Segments follow each other from the first event on.
+    /// Segments follow each other from the first event on, and a disk could hold them.
     fn is_sound(&self) -> bool {
+        let bytes = self.sums.iter().try_fold(0_u64, |bytes, sum| bytes.checked_add(sum.bytes));
         let firsts: Vec<u64> = self.sums.iter().map(|sum| sum.first_seq).collect();
-        firsts.first() == Some(&0) && firsts.is_sorted_by(|a, b| a < b)
+        bytes.is_some() && firsts.first() == Some(&0) && firsts.is_sorted_by(|a, b| a < b)
     }
 }
 
@@ -224,7 +225,13 @@ mod tests {
         let later = text.replace("\"format\": 1", "\"format\": 2");
         assert!(matches!(Manifest::decode(later.as_bytes()), Err(Fault::Unknown(_))));
         let sums = &manifest.sums;
-        let orders = [vec![], vec![sums[1].clone()], vec![sums[0].clone(), sums[0].clone()]];
+        let endless = |sum: &SegmentSum| SegmentSum { bytes: u64::MAX, ..sum.clone() };
+        let orders = [
+            vec![],
+            vec![sums[1].clone()],
+            vec![sums[0].clone(), sums[0].clone()],
+            vec![endless(&sums[0]), endless(&sums[1])],
+        ];
         let unsound = orders.map(|sums| Manifest { sums, ..manifest.clone() }.encode());
         let name = "00000000000000000003.seg";
         let edited = [

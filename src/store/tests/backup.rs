@@ -296,6 +296,70 @@ fn a_place_with_something_in_it_is_not_restored_to() {
     drop(lock);
 }
 
+/// What is not a log half built is not cleared away to build one, whatever its name.
+#[test]
+fn what_stands_where_a_log_is_built_is_never_removed() {
+    let disk = SimDisk::default();
+    fill(&disk, 0..3);
+    back_up(&disk).unwrap();
+    let below = |dir: &'static str, files: &std::collections::BTreeMap<PathBuf, Vec<u8>>| {
+        let built = Path::new("/new/log.restore.tmp");
+        let inside = files.iter().filter(|(path, _)| path.starts_with(dir));
+        inside
+            .map(|(path, bytes)| (built.join(path.strip_prefix(dir).unwrap()), bytes.clone()))
+            .collect::<Vec<_>>()
+    };
+    let letter = ("/new/log.restore.tmp/segments/letter".into(), b"Dear".to_vec());
+    for inside in [below(DIR, &disk.files()), below(DEST, &disk.files()), vec![letter]] {
+        let mut files = disk.files();
+        files.extend(inside);
+        let full = SimDisk::of_files(&files);
+        let refused = restore(&full).unwrap_err().to_string();
+        assert!(refused.contains("log.restore.tmp is in the way"), "{refused}");
+        assert_eq!(full.files(), files);
+    }
+    // A backup that stands there is neither its own way nor in it.
+    let mut files = disk.files();
+    files.extend(below(DEST, &disk.files()));
+    let full = SimDisk::of_files(&files);
+    let env = env(Arc::new(full.clone()), 8);
+    let from = Path::new("/new/log.restore.tmp");
+    let refused = Store::restore_in(&env, from, Path::new(NEW), &mut |_| {});
+    assert!(matches!(refused, Err(Error::Options { .. })));
+    assert_eq!(full.files(), files);
+    // Half a log that a killed process built is.
+    let mut files = disk.files();
+    let half = below("/log/segments", &files);
+    files.extend(half.into_iter().map(|(path, bytes)| {
+        (Path::new("/new/log.restore.tmp/segments").join(path.file_name().unwrap()), bytes)
+    }));
+    restore(&SimDisk::of_files(&files)).unwrap();
+}
+
+/// On real files: a link has no place to give, and what it leads to is not touched.
+#[test]
+fn a_link_is_not_restored_to() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    let mut store = open(Env::real(false).disk, &path("log"), 1, 64 << 20).unwrap();
+    append(&mut store, &[customer(0)]).unwrap();
+    store.backup(&path("backup"), &mut |_| {}).unwrap();
+    store.close().unwrap();
+    fs::create_dir(path("empty")).unwrap();
+    std::os::unix::fs::symlink("empty", path("link")).unwrap();
+    std::os::unix::fs::symlink("log", path("new.restore.tmp")).unwrap();
+    let restore_to = |name: &str| {
+        let env = env(Env::real(false).disk, 8);
+        Store::restore_in(&env, &path("backup"), &path(name), &mut |_| {})
+    };
+    assert!(restore_to("link").unwrap_err().to_string().contains("link is a link"));
+    assert!(restore_to("new").unwrap_err().to_string().contains("in the way"));
+    assert_eq!(fs::read_dir(path("log/segments")).unwrap().count(), 1);
+    restore_to("empty").unwrap();
+    let restored = open(Env::real(false).disk, &path("empty"), 1, 64 << 20).unwrap();
+    assert_eq!(restored.end().unwrap(), 1);
+}
+
 /// On real files, where a map that reaches past a file's end kills the process.
 #[test]
 fn a_backup_can_be_followed() {
