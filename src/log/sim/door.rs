@@ -130,6 +130,6 @@ impl Disk for SimDisk {
     fn is_remote(&self, dir: &Path) -> io::Result<bool> {
         let mut state = self.state();
         state.look()?;
-        if state.is_dir(dir) { Ok(false) } else { Err(io::ErrorKind::NotFound.into()) }
+        if state.is_dir(dir) { Ok(state.is_remote) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 }

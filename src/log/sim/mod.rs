@@ -66,6 +66,7 @@ struct State {
     look_fault: Option<(u64, i32, bool)>,
     /// The most bytes that all files together may have.
     room_bytes: Option<u64>,
+    is_remote: bool,
     off: bool,
 }
 
@@ -208,6 +209,11 @@ impl SimDisk {
     /// Gives all files together room for so many bytes.
     pub(crate) fn limit(&self, room_bytes: Option<u64>) {
         self.state().room_bytes = room_bytes;
+    }
+
+    /// Lets it be another machine's.
+    pub(crate) fn move_away(&self) {
+        self.state().is_remote = true;
     }
 
     /// How many changes were asked for so far.

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod clean;
+mod corners;
 mod crash;
 mod damage;
 mod faults;

@@ -309,7 +309,7 @@ fn later_versions_are_refused() {
 }
 
 /// Makes a frame one of another kind and version, without events.
-fn reforge(bytes: &mut [u8], start: usize, kind: u8, version: u8) {
+pub(super) fn reforge(bytes: &mut [u8], start: usize, kind: u8, version: u8) {
     bytes[start + 4] = kind;
     bytes[start + 5] = version;
     bytes[start + 12] = 0;
@@ -326,7 +326,13 @@ fn body_after(customers: u32) -> Vec<u8> {
 }
 
 /// Appends a frame with a right checksum of its own.
-fn push_forged(bytes: &mut Vec<u8>, seq_delta: u32, chain: u32, durable_offset: u32, body: &[u8]) {
+pub(super) fn push_forged(
+    bytes: &mut Vec<u8>,
+    seq_delta: u32,
+    chain: u32,
+    durable_offset: u32,
+    body: &[u8],
+) {
     let salt = crate::frame::u64_at(bytes, 40);
     let header = crate::frame::FrameHeader {
         kind: 1,
