@@ -85,7 +85,8 @@ impl fmt::Display for Error {
                 write!(out, "{} is damaged at byte {offset}: {reason}", path.display())
             }
             Error::Rejected { count } => {
-                write!(out, "{count} events would be rejected, so nothing was written")
+                let events = if *count == 1 { "event" } else { "events" };
+                write!(out, "{count} {events} would be rejected, so nothing was written")
             }
             Error::Poisoned { reason } => {
                 write!(out, "the log must be opened again after a failed write: {reason}")

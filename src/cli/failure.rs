@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::out::say;
@@ -89,11 +90,24 @@ pub(crate) fn exit(result: Result<Ending, Failure>) -> ExitCode {
     }
 }
 
+/// What to do about a damaged backup, which is neither restored nor brought up to its log.
+pub(crate) const BACKUP_ADVICE: &str = "nothing was changed; `ltvlog backup` to a new directory \
+     makes another one, and without its backup.json this one is a log that `ltvlog repair` can mend";
+
+/// Whether a directory is a backup.
+pub(crate) fn is_backup(dir: &Path) -> bool {
+    dir.join("backup.json").exists()
+}
+
 /// What to do about it.
 fn advice(error: &Error) -> Option<&'static str> {
     match error {
         Error::Locked { .. } => Some("wait for the other process, or stop it"),
         Error::Format { .. } => Some("use the version of ltvlog that wrote it, or a newer one"),
+        // A file of a backup lies beside its manifest, or in a directory beside it.
+        Error::Corrupt { path, .. } if path.ancestors().skip(1).take(2).any(is_backup) => {
+            Some(BACKUP_ADVICE)
+        }
         Error::Corrupt { .. } => {
             Some("nothing was changed; `ltvlog verify` lists all damage and the events it touches")
         }

@@ -9,7 +9,7 @@ use super::failure::{Ending, Failure};
 use super::out::Out;
 use super::table::{Column, Grid, count};
 use super::time::{FrameJson, frame_text, instant};
-use crate::{Info, SegmentInfo};
+use crate::{Info, SegmentInfo, TimeFrame};
 
 #[derive(Serialize)]
 struct InfoJson {
@@ -126,7 +126,7 @@ fn table(info: &Info, log: &Path) -> String {
     facts.pair("end", count(info.end));
     facts.pair("synced_end", count(info.synced_end));
     facts.pair("customers", count(info.customers));
-    facts.pair("frame", frame_text(info.span.as_ref()));
+    facts.pair("frame", frame_text(info.span.as_ref(), TimeFrame::Dataset));
     facts.pair("appended_at", info.appended_at_us.map_or_else(|| "-".to_owned(), instant));
     facts.pair("checkpoint_end", info.checkpoint_end.map_or_else(|| "-".to_owned(), count));
     facts.pair("writer", if info.writer { "another process" } else { "none" });

@@ -120,11 +120,8 @@ fn as_shown(source: &str, rejected: &Rejected<'_>) -> String {
     if letters.next().is_some() {
         start.push('…');
     }
-    format!(
-        "{source}:{}: {}: {}\n    {}",
-        rejected.origin.line,
-        rejection.reason,
-        shown(&rejection.detail),
-        shown(&start),
-    )
+    let (line, reason, detail) = (rejected.origin.line, rejection.reason, shown(&rejection.detail));
+    // What breaks an array can be nothing at all.
+    let below = if start.is_empty() { String::new() } else { format!("\n    {}", shown(&start)) };
+    format!("{source}:{line}: {reason}: {detail}{below}")
 }

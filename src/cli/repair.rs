@@ -7,14 +7,17 @@ use serde::Serialize;
 use super::args::{Format, NewLogArgs, RepairArgs, Shared};
 use super::failure::{Ending, Failure};
 use super::out::{Out, say};
-use super::table::{Column, Grid, count};
-use crate::{ChangeKind, Repair, Store};
+use super::table::{Column, Grid, count, counted};
+use crate::{ChangeKind, Lost, Repair, Store};
+
+/// How many ranges of lost events are told to people.
+const LOST_SHOWN_MAX: usize = 20;
 
 #[derive(Serialize)]
 struct RepairJson<'a> {
     needed: bool,
     applied: bool,
-    plan: Option<&'a str>,
+    hash: Option<&'a str>,
     kept_end: u64,
     salvaged_events: u64,
     salvaged: Vec<EventsJson>,
@@ -91,9 +94,8 @@ fn salvaged_events(repair: &Repair) -> u64 {
 }
 
 /// Those that are known to be lost.
-fn lost_events(repair: &Repair) -> u64 {
-    let lost = repair.lost.iter().filter_map(|lost| Some(lost.end? - lost.first));
-    lost.sum()
+fn lost_events(lost: &[Lost]) -> u64 {
+    lost.iter().filter_map(|lost| Some(lost.end? - lost.first)).sum()
 }
 
 fn json<'a>(repair: &'a Repair, log: &Path, applied: bool) -> RepairJson<'a> {
@@ -101,7 +103,7 @@ fn json<'a>(repair: &'a Repair, log: &Path, applied: bool) -> RepairJson<'a> {
     RepairJson {
         needed: repair.is_needed(),
         applied,
-        plan: repair.is_needed().then_some(&*repair.hash),
+        hash: repair.is_needed().then_some(&*repair.hash),
         kept_end: repair.kept_end,
         salvaged_events: salvaged_events(repair),
         salvaged: repair
@@ -109,7 +111,7 @@ fn json<'a>(repair: &'a Repair, log: &Path, applied: bool) -> RepairJson<'a> {
             .iter()
             .map(|range| EventsJson { first: range.start, end: range.end })
             .collect(),
-        lost_events: lost_events(repair),
+        lost_events: lost_events(&repair.lost),
         lost: repair
             .lost
             .iter()
@@ -158,18 +160,14 @@ fn table(repair: &Repair, log: &Path, applied: bool) -> String {
         return if sound { "nothing to repair\n".to_owned() } else { String::new() };
     }
     let mut facts = Grid::pairs();
-    facts.pair("kept", format!("{} events, all below {}", count(repair.kept_end), repair.kept_end));
-    facts.pair("salvaged", format!("{} events", count(salvaged_events(repair))));
+    facts.pair(
+        "kept",
+        format!("{}, all below {}", counted(repair.kept_end, "event"), repair.kept_end),
+    );
+    facts.pair("salvaged", counted(salvaged_events(repair), "event"));
     facts.pair("lost", lost_text(repair));
     let mut text = facts.text();
-    for lost in &repair.lost {
-        let file = within(log, &lost.path);
-        let events = match lost.end {
-            Some(end) => format!("{} to {}", lost.first, end.saturating_sub(1)),
-            None => format!("{} on, as many as there were", lost.first),
-        };
-        text.push_str(&format!("lost of {file}: events {events}\n"));
-    }
+    text.push_str(&lost_lines(&repair.lost, log));
     text.push('\n');
     let columns = [
         Column("file", false),
@@ -192,10 +190,30 @@ fn table(repair: &Repair, log: &Path, applied: bool) -> String {
     text
 }
 
+/// The first ranges that are lost, and how many more there are.
+fn lost_lines(lost: &[Lost], log: &Path) -> String {
+    let (shown, rest) = lost.split_at(lost.len().min(LOST_SHOWN_MAX));
+    let mut text = String::new();
+    for lost in shown {
+        let file = within(log, &lost.path);
+        let events = match lost.end {
+            Some(end) => format!("{} to {}", lost.first, end.saturating_sub(1)),
+            None => format!("{} on, as many as there were", lost.first),
+        };
+        text.push_str(&format!("lost of {file}: events {events}\n"));
+    }
+    if !rest.is_empty() {
+        let ranges = counted(rest.len() as u64, "more range");
+        let events = counted(lost_events(rest), "event");
+        text.push_str(&format!("lost in {ranges}: {events}; `--format json` lists all ranges\n"));
+    }
+    text
+}
+
 fn lost_text(repair: &Repair) -> String {
     let open = repair.lost.iter().any(|lost| lost.end.is_none());
     let more = if open { ", and those that nothing tells of" } else { "" };
-    format!("{} events{more}", count(lost_events(repair)))
+    counted(lost_events(&repair.lost), "event") + more
 }
 
 /// What to do next.

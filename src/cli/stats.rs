@@ -11,8 +11,9 @@ use crate::Customer;
 /// Runs the command. Ids that the log does not know are named on standard error, and make it fail
 /// after the others were printed.
 pub(crate) fn run(shared: &Shared, args: &StatsArgs, out: &mut Out) -> Result<Ending, Failure> {
+    let question = args.question.question();
     let store = super::existing_as_is(shared)?;
-    let (span, found) = store.stats(&args.ids, &args.question.question())?;
+    let (span, found) = store.stats(&args.ids, &question)?;
     let customers: Vec<&Customer> = found.iter().flatten().collect();
     match out.format() {
         Format::Json => {
@@ -29,7 +30,7 @@ pub(crate) fn run(shared: &Shared, args: &StatsArgs, out: &mut Out) -> Result<En
                 out.text(&known_table(customer, &currency))?;
             }
             if !customers.is_empty() {
-                out.text(&format!("\n{}\n", frame_text(span.as_ref())))?;
+                out.text(&format!("\n{}\n", frame_text(span.as_ref(), question.frame)))?;
             }
         }
     }

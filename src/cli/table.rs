@@ -88,6 +88,12 @@ pub(crate) fn count(number: impl Into<i128>) -> String {
     grouped(&number.into().to_string())
 }
 
+/// 1 week, 2 weeks.
+pub(crate) fn counted(number: u64, one: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {one}{plural}", count(number))
+}
+
 /// Cents as 1234.56, the same in tables and for programs: what is read off can be pasted.
 pub(crate) fn amount(cents: impl Into<i128>) -> String {
     let cents: i128 = cents.into();

@@ -67,13 +67,13 @@ impl From<&Span> for FrameJson {
 }
 
 /// The frame of statistics, for people.
-pub(crate) fn frame_text(span: Option<&Span>) -> String {
+pub(crate) fn frame_text(span: Option<&Span>, frame: TimeFrame) -> String {
     match span {
+        None if frame == TimeFrame::Customer => "each customer's own weeks".to_owned(),
         None => "no events".to_owned(),
         Some(span) => {
-            let weeks = super::table::count(span.weeks);
-            let unit = if span.weeks == 1 { "week" } else { "weeks" };
-            format!("{weeks} {unit}, {} to {}", instant(span.first_us), instant(span.last_us))
+            let weeks = super::table::counted(span.weeks.into(), "week");
+            format!("{weeks}, {} to {}", instant(span.first_us), instant(span.last_us))
         }
     }
 }

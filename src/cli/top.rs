@@ -58,10 +58,10 @@ fn print(top: &Top, question: &Question, out: &mut Out) -> Result<(), Failure> {
         Format::Table => {
             out.text(&ranked_table(&top.customers))?;
             out.text(&format!(
-                "\n{currency}, a lifespan of {} years, {}, {} events\n",
+                "\n{currency}, a lifespan of {} years, {}, {}\n",
                 question.lifespan,
-                frame_text(top.span.as_ref()),
-                table::count(top.end),
+                frame_text(top.span.as_ref(), question.frame),
+                table::counted(top.end, "event"),
             ))
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::args::{Format, Shared, VerifyArgs};
-use super::failure::{Ending, Failure};
+use super::failure::{BACKUP_ADVICE, Ending, Failure, is_backup};
 use super::out::{Out, say};
 use super::table::{Grid, count};
 use crate::{Error, Problem, Store, Verification};
@@ -66,8 +66,8 @@ pub(crate) fn run(shared: &Shared, args: &VerifyArgs, out: &mut Out) -> Result<E
         say::error(&sentence(problem));
     }
     if !ok {
-        say::help(if found.problems.iter().any(|problem| problem.path.ends_with("backup.json")) {
-            "`ltvlog backup` to a new directory makes another one"
+        say::help(if is_backup(&shared.log) {
+            BACKUP_ADVICE
         } else {
             "`ltvlog repair --plan` tells what can be saved, and changes nothing"
         });

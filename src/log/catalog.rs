@@ -89,6 +89,25 @@ impl OpenSegment {
     }
 }
 
+/// Checks that a segment with this header continues one with this end and chain out.
+pub(crate) fn check_link(
+    end: u64,
+    chain_out: u32,
+    path: &Path,
+    header: &SegmentHeader,
+) -> Result<(), Error> {
+    if header.first_seq > end {
+        let last = header.first_seq - 1;
+        let reason = format!("the segment with events {end} to {last} is missing before it");
+        return Err(Error::Corrupt { path: path.to_path_buf(), offset: 0, reason });
+    }
+    if (header.first_seq, header.chain_in) != (end, chain_out) {
+        let fault = Fault::Corrupt("the segment does not continue the one before it");
+        return Err(fault.at(path, 0));
+    }
+    Ok(())
+}
+
 /// The sealed part of a log as far as it was followed.
 #[derive(Debug, Default)]
 pub(crate) struct Chain {
@@ -113,19 +132,10 @@ impl Chain {
 
     /// Checks that a segment with this header comes next.
     pub(crate) fn check(&self, path: &Path, header: &SegmentHeader) -> Result<(), Error> {
-        let corrupt =
-            |reason: String| Err(Error::Corrupt { path: path.to_path_buf(), offset: 0, reason });
         if self.meta().is_some_and(|meta| *meta != header.meta) {
-            return corrupt("the segment is another log's".to_owned());
+            return Err(Fault::Corrupt("the segment is another log's").at(path, 0));
         }
-        if header.first_seq != self.end() {
-            let (from, to) = (self.end(), header.first_seq);
-            return corrupt(format!("the segment with events {from} to {to} is missing before it"));
-        }
-        if header.chain_in != self.chain_out() {
-            return corrupt("the segment does not continue the one before it".to_owned());
-        }
-        Ok(())
+        check_link(self.end(), self.chain_out(), path, header)
     }
 
     /// Adds the next segment, which another one follows; `known` are those read earlier.

@@ -24,7 +24,7 @@ pub(crate) trait Lock: Send + Sync + fmt::Debug {}
 
 /// A disk: directories of files. Every path is absolute or relative to the process.
 pub(crate) trait Disk: Send + Sync + fmt::Debug {
-    /// Opens or creates a file.
+    /// Opens or creates a file; `IsADirectory` for what is a directory.
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>>;
     /// The names of the files and directories in `dir`, sorted; `NotFound` if there is no `dir`.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;

@@ -48,7 +48,7 @@ pub(crate) use backup::Destination;
 pub(crate) use body::{Body, Frame};
 pub(crate) use copy::SegmentSum;
 pub use copy::{Copying, OnCopying};
-pub(crate) use disk::{Access, Disk};
+pub(crate) use disk::{Access, Disk, File};
 pub(crate) use disk::{read_full, write_full};
 pub(crate) use map::Map;
 pub(crate) use meta::read_meta;

@@ -48,7 +48,12 @@ impl Disk for OsDisk {
                 options.write(true).create_new(true).mode(0o600);
             }
         }
-        Ok(Box::new(OsFile(options.open(path)?)))
+        let file = options.open(path)?;
+        // One that is only read would open, too.
+        if access == Access::Read && file.metadata()?.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        Ok(Box::new(OsFile(file)))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {

@@ -357,7 +357,7 @@ pub(crate) fn add(
 /// The error for events that were durable once.
 fn lost(path: &Path, at: &Position, stop: Stop, proven_seq: u64) -> Error {
     let events = if proven_seq > at.seq {
-        format!("events {} to {proven_seq}", at.seq)
+        format!("events {} to {}", at.seq, proven_seq - 1)
     } else {
         format!("events from {} on", at.seq)
     };

@@ -177,7 +177,6 @@ impl SealedSegment {
         let header = bytes.ok_or(Fault::Corrupt("the segment is shorter than its header"));
         let header = header.and_then(SegmentHeader::decode).map_err(|fault| fault.at(path, 0))?;
         // Zeros that a crash left behind the seal are cut by the next writer.
-        // Zeros that a crash left behind the seal are cut by the next writer.
         let found = match find_seal(&mut source, size, &header)? {
             None => find_seal(&mut source, self.size, &header)?,
             found => found,

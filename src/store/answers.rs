@@ -7,7 +7,7 @@ use crate::Error;
 use crate::projection::ltv::Measure;
 use crate::projection::rank::rank;
 use crate::projection::statistics::Measures;
-use crate::projection::{CustomerStatistics, Statistics};
+use crate::projection::{CustomerStatistics, Statistics, TimeFrame};
 
 /// Statistics as a question wants them.
 pub(super) struct Answers<'a> {
@@ -28,8 +28,12 @@ impl<'a> Answers<'a> {
         Answers { source, statistics, measures, question }
     }
 
-    /// The time the statistics were taken over; none on an empty log.
+    /// The time the statistics were taken over; none on an empty log, or where each customer has
+    /// a time of its own.
     pub(super) fn span(&self) -> Option<Span> {
+        if self.question.frame == TimeFrame::Customer {
+            return None;
+        }
         let (frame, weeks) = self.statistics.span(self.question.frame, self.question.week_start)?;
         Some(Span { first_us: frame.first_us, last_us: frame.last_us, weeks })
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::backup;
 use super::deep::Walk;
-use super::evidence::{self, names};
+use super::evidence::{self, names, sidecars};
 use super::files;
 use super::shelf::{KEYS, cover, sidecar_path};
 use super::sidecar::Sidecar;
@@ -130,16 +130,13 @@ fn check_sidecars(
     found: &mut Verification,
 ) -> Result<(), Error> {
     // The names first: a writer that goes on seals its segment before it writes the sidecar.
-    let names = names(env, &dir.join(KEYS))?;
+    let paths = sidecars(env, dir)?;
     let view = View::open(env, dir, READERS, 0).ok();
     let end = view.as_ref().map_or(0, View::end);
     let segments = view.map(|view| unless_damaged(view.segments())).transpose()?.flatten();
     let segments = segments.unwrap_or_default();
-    for name in names {
-        let path = dir.join(KEYS).join(&name);
-        let Some(map) = files::map(env, &path)?.filter(|_| name.ends_with(".keys")) else {
-            continue;
-        };
+    for path in paths {
+        let Some(map) = files::map(env, &path)? else { continue };
         found.bytes += map.all().len() as u64;
         let checked = Sidecar::open(map).and_then(|sidecar| {
             sidecar.check()?;
@@ -220,14 +217,18 @@ pub(super) fn derived(path: PathBuf, reason: &str) -> Problem {
     }
 }
 
+fn is_no_file(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::IsADirectory)
+}
+
 /// Bytes of the files in a directory of derived files.
 fn bytes_in(env: &Env, dir: &Path) -> Result<u64, Error> {
     let mut bytes = 0;
     for name in names(env, dir)? {
         let path = dir.join(name);
         let file = match env.disk.open(&path, Access::Read) {
-            // A writer replaced it since it was listed.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            // A writer replaced it since it was listed, or it never was a file.
+            Err(error) if is_no_file(error.kind()) => continue,
             file => file.map_err(Error::io("open", &path))?,
         };
         bytes += file.size().map_err(Error::io("read the length of", &path))?;

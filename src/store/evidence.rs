@@ -1,10 +1,10 @@
 //! What derived files prove about how long the log once was.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::READERS;
 use super::backup;
-use super::checkpoints::{self, CHECKPOINTS};
+use super::checkpoints;
 use super::files;
 use super::shelf::KEYS;
 use super::sidecar::Sidecar;
@@ -32,24 +32,22 @@ pub(super) fn evidence(env: &Env, dir: &Path) -> Result<u64, Error> {
         // What the disk did not give this time may prove something: nothing is decided without it.
         Err(error) => return Err(error),
     };
-    let Some(log_id) = meta.map(|meta| meta.log_id) else {
-        // Without a readable segment nothing says whose files these are. They prove that there
-        // was a log.
-        let is_derived = |name: &String| {
-            name.ends_with(".keys") || name.ends_with(".ckpt") || name == backup::MANIFEST
-        };
-        let mut all = names(env, dir)?;
-        all.extend(names(env, &dir.join(KEYS))?);
-        all.extend(names(env, &dir.join(CHECKPOINTS))?);
-        return Ok(u64::from(all.iter().any(is_derived)));
+    // Without a readable segment nothing says whose files these are. Whatever they are, they prove
+    // that there was a log, and what they tell of its length is all that is known.
+    let log_id = meta.map(|meta| meta.log_id);
+    let mut proven = match log_id {
+        Some(log_id) => checkpoints::evidence(env, dir, log_id)?,
+        None => checkpoints::list(env, dir)?.first().map_or(0, |(end, _)| (*end).max(1)),
     };
-    let mut proven =
-        checkpoints::evidence(env, dir, log_id)?.max(backup::evidence(env, dir, log_id)?);
-    for name in names(env, &dir.join(KEYS))? {
-        let Some(map) = files::map(env, &dir.join(KEYS).join(name))? else { continue };
-        let Ok(sidecar) = Sidecar::open(map) else { continue };
-        if sidecar.cover().log_id == log_id {
-            proven = proven.max(sidecar.cover().end);
+    proven = proven.max(backup::evidence(env, dir, log_id)?);
+    for path in sidecars(env, dir)? {
+        let Some(map) = files::map(env, &path)? else { continue };
+        let cover = Sidecar::open(map).map(|sidecar| sidecar.cover());
+        match (cover, log_id) {
+            (Ok(cover), Some(log_id)) if cover.log_id != log_id => {}
+            (Ok(cover), _) => proven = proven.max(cover.end),
+            (Err(_), Some(_)) => {}
+            (Err(_), None) => proven = proven.max(1),
         }
     }
     Ok(proven)
@@ -58,6 +56,13 @@ pub(super) fn evidence(env: &Env, dir: &Path) -> Result<u64, Error> {
 /// Whether anything says that there was a log, where no segment does.
 pub(super) fn is_left(env: &Env, dir: &Path) -> Result<bool, Error> {
     Ok(names(env, dir)?.iter().any(|name| name == "head") || evidence(env, dir)? > 0)
+}
+
+/// The files that are named as sidecars are.
+pub(super) fn sidecars(env: &Env, dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let dir = dir.join(KEYS);
+    let names = names(env, &dir)?.into_iter().filter(|name| name.ends_with(".keys"));
+    Ok(names.map(|name| dir.join(name)).collect())
 }
 
 /// The names in a directory of derived files, none if there is no such directory.

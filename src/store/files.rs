@@ -6,11 +6,15 @@ use std::path::Path;
 use crate::Error;
 use crate::log::{Access, Env, Map, write_full};
 
-/// Maps a file; `None` where there is none.
+/// Maps a file; `None` where there is none. A directory of its name is a file without bytes, so
+/// that it is told, passed over and moved away as any file that is none of ours.
 pub(super) fn map(env: &Env, path: &Path) -> Result<Option<Map>, Error> {
     let file = match env.disk.open(path, Access::Read) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            return Ok(Some(Map::owned(Vec::new())));
+        }
         Err(error) => return Err(Error::io("open", path)(error)),
     };
     let size = file.size().map_err(Error::io("read the size of", path))?;

@@ -1,22 +1,22 @@
 //! Repair of a damaged log: a plan that changes nothing, and carrying out exactly that plan.
 
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 use super::backup;
-use super::checkpoints::CHECKPOINTS;
-use super::evidence::{evidence, names};
+use super::evidence::{evidence, names, sidecars};
 use super::salvage::{Line, Salvage};
-use super::shelf::{KEYS, sidecar_path};
+use super::shelf::sidecar_path;
 use super::sidecar::Sidecar;
 use super::types::{Change, ChangeKind, Lost, Options, Repair, Verification};
-use super::{READERS, Store, check, files};
+use super::{READERS, Store, check, checkpoints, files};
 use crate::Error;
 use crate::event::Rules;
 use crate::log::repair::{Cut, Steps, Survey, lock_readers, put_file, survey};
-use crate::log::{self, Access, Disk, Env, read_full, write_full};
+use crate::log::{self, Access, Disk, Env, File, read_full, write_full};
 
 impl Store {
     /// What it would take to make the damaged log in `dir` whole; changes nothing.
@@ -163,14 +163,12 @@ fn draft(env: &Env, dir: &Path) -> Result<Draft, Error> {
     survey.moved.sort_by(|a, b| b.cmp(a));
     let mut moved = survey.moved.clone();
     let wrong = |path: &PathBuf| problems.iter().any(|one| one.path == *path);
-    for name in names(env, &dir.join(KEYS))? {
-        let path = dir.join(KEYS).join(name);
+    for path in sidecars(env, dir)? {
         if wrong(&path) || (changes_segments && !is_of(env, dir, &path, &survey)?) {
             moved.push(path);
         }
     }
-    for name in names(env, &dir.join(CHECKPOINTS))? {
-        let path = dir.join(CHECKPOINTS).join(name);
+    for (_, path) in checkpoints::list(env, dir)?.into_iter().rev() {
         if wrong(&path) || changes_segments {
             moved.push(path);
         }
@@ -254,8 +252,8 @@ fn changes(
         changes.push(Change { path, bytes: 0, kind: ChangeKind::Create, kept: PathBuf::new() });
     }
     for path in moved {
-        let file = env.disk.open(path, Access::Read).map_err(Error::io("open", path))?;
-        let bytes = file.size().map_err(Error::io("read the length of", path))?;
+        let size = open(&*env.disk, path)?.map(|file| file.size()).transpose();
+        let bytes = size.map_err(Error::io("read the length of", path))?.unwrap_or(0);
         let (path, kept) = (path.clone(), PathBuf::new());
         changes.push(Change { path, bytes, kind: ChangeKind::Move, kept });
     }
@@ -309,9 +307,17 @@ fn hash(env: &Env, dir: &Path, repair: &Repair, told: Sha256) -> Result<String, 
     Ok(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// Opens a file that leaves the log; none for a directory of its name, which leaves it, too.
+fn open(disk: &dyn Disk, path: &Path) -> Result<Option<Box<dyn File>>, Error> {
+    match disk.open(path, Access::Read) {
+        Err(error) if error.kind() == ErrorKind::IsADirectory => Ok(None),
+        opened => opened.map(Some).map_err(Error::io("open", path)),
+    }
+}
+
 fn content(disk: &dyn Disk, path: &Path) -> Result<[u8; 32], Error> {
-    let file = disk.open(path, Access::Read).map_err(Error::io("open", path))?;
     let mut sum = Sha256::new();
+    let Some(file) = open(disk, path)? else { return Ok(sum.finalize().into()) };
     let (mut bytes, mut offset) = (vec![0; CHUNK_BYTES], 0);
     loop {
         let count = read_full(&*file, &mut bytes, offset).map_err(Error::io("read", path))?;

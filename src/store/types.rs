@@ -174,7 +174,7 @@ pub struct Customer {
 pub struct Top {
     /// The log's currency.
     pub currency: [u8; 3],
-    /// The time of the statistics; none on an empty log.
+    /// The time of the statistics; none on an empty log, or with a frame of each customer's own.
     pub span: Option<Span>,
     /// The sequence up to which events are counted.
     pub end: u64,

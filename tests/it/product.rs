@@ -155,8 +155,8 @@ fn assert_span(span: Option<Span>, model: &Model, query: &Query) {
         _ if model.log.is_empty() => None,
         Frame::Dataset => model.span(),
         Frame::Window(from, to) => Some((from * DAY_US, (to + 1) * DAY_US - 1)),
-        // Each customer has its own; the specification does not say what stands for all.
-        Frame::Customer => return,
+        // Each customer has its own, and none stands for all.
+        Frame::Customer => None,
     };
     let wanted = wanted.map(|(first_us, last_us)| {
         let weeks = instant::weeks(first_us, last_us, query.monday);

@@ -9,13 +9,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::body::Frame;
-use super::catalog::{Listing, OpenSegment, list};
+use super::catalog::{Listing, OpenSegment, check_link, list};
 use super::disk::Access;
 use super::head::HeadFile;
 use super::head_file;
 use super::paths::Paths;
 use super::recovery::Examination;
 use super::scan::Window;
+use super::seal::Seal;
 use super::sealed::{FoundSeal, find_seal};
 use super::segment::{SegmentHeader, parse_segment_name};
 use super::{BodyReader, Env, LogMeta, Tally};
@@ -85,7 +86,7 @@ pub(crate) fn verify(
             head: head.as_ref(),
             alone,
             report: Report::default(),
-            expected: None,
+            before: Some(Before::default()),
             meta: None,
             stopped: None,
             evidence,
@@ -97,6 +98,20 @@ pub(crate) fn verify(
     }
 }
 
+/// A log up to where a segment begins; empty before the first one.
+#[derive(Clone, Copy, Default)]
+struct Before {
+    end: u64,
+    chain: u32,
+    tally: Tally,
+}
+
+impl Before {
+    fn of(seal: &Seal) -> Before {
+        Before { end: seal.end_seq, chain: seal.chain_out, tally: seal.tally }
+    }
+}
+
 /// One reading of everything.
 struct Pass<'a> {
     env: &'a Env,
@@ -105,8 +120,8 @@ struct Pass<'a> {
     head: Option<&'a HeadFile>,
     alone: bool,
     report: Report,
-    /// What the segment before, if it is whole, says of the next one.
-    expected: Option<FoundSeal>,
+    /// The log before the next segment, unless the segment there cannot tell.
+    before: Option<Before>,
     /// What all segments have in common, from the first one that can be read.
     meta: Option<LogMeta>,
     /// Where reading the last segment stopped: its file, the first event that is not there, and
@@ -206,8 +221,13 @@ impl Pass<'_> {
         limit: Option<u64>,
         deep: Deep<'_>,
     ) -> Result<(), Error> {
-        let before = self.expected.take();
-        let events = next_first.map(|next| first..next.max(first));
+        let before = self.before.take();
+        // What a wrong name or a lost header hides begins where the log before it ends.
+        let begin = before.map_or(first, |before| before.end.min(first));
+        let events = next_first.map(|next| begin..next.max(begin));
+        if next_first.is_none() {
+            self.stopped = Some((self.paths.segment(first), begin..begin));
+        }
         let open = match OpenSegment::open(&*self.env.disk, self.paths, first, Access::Read) {
             Ok(open) => open,
             Err(error) => return self.note(error, events),
@@ -219,7 +239,7 @@ impl Pass<'_> {
             return Ok(());
         };
         self.report.segments += 1;
-        self.check_link(&open.path, &header, before.as_ref());
+        self.check_link(&open.path, &header, before)?;
         let size = limit.unwrap_or(open.size).min(open.size);
         let mut window = Window::new(&*open.file, &open.path, size);
         let sealed = match find_seal(&mut window, size, &header) {
@@ -236,29 +256,27 @@ impl Pass<'_> {
             directory: directory_of(&mut window, sealed.as_ref())?,
             seal: sealed.as_ref().map(FoundSeal::position),
             at: header.start(),
-            tally: before
-                .as_ref()
-                .map(|seal| seal.seal.tally)
-                .or((first == 0).then(Tally::default)),
+            tally: before.filter(|before| before.end == first).map(|before| before.tally),
             rows: 0,
         };
         let end = self.frames(&mut window, &mut place, deep)?;
         self.report.bytes += end;
-        self.expected = sealed;
+        self.before = sealed.map(|found| Before::of(&found.seal));
         Ok(())
     }
 
-    fn check_link(&mut self, path: &Path, header: &SegmentHeader, before: Option<&FoundSeal>) {
+    fn check_link(
+        &mut self,
+        path: &Path,
+        header: &SegmentHeader,
+        before: Option<Before>,
+    ) -> Result<(), Error> {
         if self.meta.get_or_insert_with(|| header.meta.clone()) != &header.meta {
             self.fault(path, 0, Fault::Corrupt("the segment is another log's"), None);
         }
-        if let Some(before) = before.map(|found| &found.seal)
-            && (before.end_seq, before.chain_out) != (header.first_seq, header.chain_in)
-        {
-            let fault = Fault::Corrupt("the segment does not continue the one before it");
-            let missing = before.end_seq..header.first_seq;
-            self.fault(path, 0, fault, Some(missing).filter(|range| !range.is_empty()));
-        }
+        let Some(Before { end, chain, .. }) = before else { return Ok(()) };
+        let missing = Some(end..header.first_seq).filter(|range| !range.is_empty());
+        check_link(end, chain, path, header).or_else(|error| self.note(error, missing))
     }
 
     fn fault(&mut self, path: &Path, offset: u64, fault: Fault, events: Option<Range<u64>>) {

@@ -80,12 +80,14 @@ impl Store {
     }
 }
 
-/// How long a backup was once, by its manifest; 0 without a sound one of this log.
-pub(super) fn evidence(env: &Env, dir: &Path, log_id: u64) -> Result<u64, Error> {
+/// How long a backup was once, by its manifest; 0 without a sound one of this log. Where nothing
+/// says which log it is, any manifest proves that there was one.
+pub(super) fn evidence(env: &Env, dir: &Path, log_id: Option<u64>) -> Result<u64, Error> {
     match Manifest::read(env, dir) {
-        Ok(Some(manifest)) if manifest.log_id == log_id => Ok(manifest.end),
+        Ok(Some(manifest)) if log_id.is_none_or(|id| id == manifest.log_id) => Ok(manifest.end),
         // `verify` says what is wrong with it.
-        Ok(_) | Err(Error::Corrupt { .. }) => Ok(0),
+        Ok(Some(_)) | Err(Error::Corrupt { .. }) => Ok(u64::from(log_id.is_none())),
+        Ok(None) => Ok(0),
         Err(error) => Err(error),
     }
 }

@@ -3,6 +3,7 @@
 //! What each command prints for people is shown, and run, in `tests/cli/*.md`.
 
 mod contract;
+mod damage;
 mod dump;
 mod rejects;
 mod signals;

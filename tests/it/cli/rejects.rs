@@ -152,3 +152,12 @@ fn top_of_files_tells_what_was_rejected() {
     assert!(ran.err.contains("mixed.ndjson:5: unknown_customer: "), "{}", ran.err);
     assert!(!home.path("ltvlog-data").exists());
 }
+
+#[test]
+fn one_is_one_and_no_text_is_no_line() {
+    let home = Home::new();
+    let ran = home.feed(&["append", "--strict"], b"[");
+    assert_eq!(ran.exit, 1);
+    assert!(ran.err.contains("error: 1 event would be rejected, so nothing"), "{}", ran.err);
+    assert!(ran.err.lines().all(|line| !line.trim().is_empty()), "{:?}", ran.err);
+}
