@@ -9,7 +9,7 @@ use crate::program::{Append, Ran, ltvlog};
 use crate::read::files;
 use crate::scene::Scene;
 use crate::scenes::filling;
-use crate::tier::{Cases, each_case, is_quick};
+use crate::tier::{Cases, Count, each_case, is_quick};
 use crate::tools::{is_root, quiet, skip};
 
 /// Bytes that a file system hands out at once.
@@ -17,6 +17,8 @@ const PAGE_BYTES: u64 = 4096;
 /// Sizes in a case.
 const SIZES: u64 = 50;
 const SIZES_QUICK: u64 = 10;
+/// What is counted.
+const COUNTS: [Count; 2] = [Count("sizes", 1), Count("of them too small", 1)];
 
 /// A size for each part of what is to be written.
 fn sizes(all: u64, seed: u64) -> impl Iterator<Item = u64> {
@@ -28,7 +30,7 @@ fn sizes(all: u64, seed: u64) -> impl Iterator<Item = u64> {
 #[test]
 fn a_file_that_may_not_grow_is_a_clean_error_and_can_be_read() {
     let cases = Cases { quick: 1, ci: 5 };
-    each_case("disk_full::file", &cases, ["sizes", "of them too small"], |seed| {
+    each_case("disk_full::a_file", &cases, COUNTS, |seed| {
         let scene = filling(seed);
         scene.run(&[]);
         let largest = bytes(&scene.log()).into_iter().max().unwrap_or(0);
@@ -49,7 +51,7 @@ fn a_file_that_may_not_grow_is_a_clean_error_and_can_be_read() {
 
 #[test]
 fn a_full_disk_is_a_clean_error_and_can_be_read() {
-    const NAME: &str = "disk_full::disk";
+    const NAME: &str = "disk_full::a_full_disk";
     if !is_root(NAME)
         || (Disk::mount(&tempfile::tempdir().unwrap().path().join("disk"), 4096).is_none()
             && !skip(NAME, "this root may not mount a tmpfs"))
@@ -57,7 +59,7 @@ fn a_full_disk_is_a_clean_error_and_can_be_read() {
         return;
     }
     let cases = Cases { quick: 1, ci: 10 };
-    each_case(NAME, &cases, ["sizes", "of them too small"], |seed| {
+    each_case(NAME, &cases, COUNTS, |seed| {
         let mut scene = filling(seed);
         scene.run(&[]);
         let pages = bytes(&scene.log()).iter().map(|bytes| bytes.div_ceil(PAGE_BYTES)).sum();
@@ -86,14 +88,7 @@ fn fill(scene: &Scene, wrap: &[String], context: &str) -> (Ran, u64) {
     let is_clean = ran.is_done() || (ran.is_clean_failure() && names_a_file(&ran));
     assert!(is_clean, "{ran:?}\n{context}");
     let mut acknowledged = scene.acknowledged(&ran);
-    let has_log = !files(&log.join("segments")).is_empty();
-    for args in [&["verify"][..], &["export"], &["top", "3"], &["info"], &["stats", "ac0"]] {
-        let read = Ran::run(ltvlog(wrap, &log, args));
-        // Before anything was acknowledged there may be nothing to read.
-        let may_fail = !has_log || acknowledged == 0;
-        let is_fine = read.is_done() || (may_fail && read.is_clean_failure());
-        assert!(is_fine, "{args:?} {read:?}\n{context}");
-    }
+    read_all(wrap, &log, acknowledged, context);
     for input in [Path::new("/dev/null"), &scene.path("input")] {
         let again = Ran::run(Append { segment_bytes: None, ..scene.append }.command(
             wrap,
@@ -103,8 +98,28 @@ fn fill(scene: &Scene, wrap: &[String], context: &str) -> (Ran, u64) {
         let is_clean = again.is_done() || (again.is_clean_failure() && names_a_file(&again));
         assert!(is_clean, "{again:?}\n{context}");
         acknowledged = acknowledged.max(again.acknowledged());
+        read_all(wrap, &log, acknowledged, context);
     }
     (ran, acknowledged)
+}
+
+/// Reads the log in all ways, all of which must find what was acknowledged.
+fn read_all(wrap: &[String], log: &Path, acknowledged: u64, context: &str) {
+    for args in [&["verify"][..], &["export"], &["top", "3"], &["info"], &["stats", "ac0"]] {
+        let read = Ran::run(ltvlog(wrap, log, args));
+        let context = format!("{args:?} {read:?}\n{context}");
+        if read.is_done() {
+            let is_export = args == ["export"];
+            let lines = read.out.lines().count() as u64;
+            assert!(!is_export || lines >= acknowledged, "{acknowledged} acknowledged\n{context}");
+            continue;
+        }
+        // Before anything was acknowledged there may be no log, or one without a customer.
+        let is_empty = ["there is no log in", "the log knows no customer"]
+            .iter()
+            .any(|said| read.err.contains(&format!("error: {said} ")));
+        assert!(acknowledged == 0 && read.is_clean_failure() && is_empty, "{context}");
+    }
 }
 
 /// The sizes of all files below a directory.

@@ -95,6 +95,11 @@ impl Feed {
         }
     }
 
+    /// Whether it has not ended yet.
+    pub fn is_at_work(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Kills it, and takes what it had acknowledged by then.
     pub fn kill(mut self) -> Fed {
         self.child.kill().unwrap();

@@ -1,11 +1,10 @@
 //! Killed at every system call: while creating, appending, rolling, closing, and recovering.
 
-use crate::dice::Dice;
 use crate::read::copy;
 use crate::scene::Scene;
 use crate::scenes::{KINDS, kind, most, scene};
 use crate::strace::{calls, calls_of, killed_at, was_killed};
-use crate::tier::{Cases, each_case, spread};
+use crate::tier::{Cases, Count, each_case, spread};
 use crate::tools::has_strace;
 
 /// Kills in a scene of the quick tier, and in one that takes long.
@@ -22,24 +21,25 @@ fn a_kill_at_any_system_call_takes_nothing_that_was_acknowledged() {
         return;
     }
     let cases = Cases { quick: KINDS, ci: 4 * KINDS };
-    each_case(NAME, &cases, ["kills", "kills in recovery"], |seed| {
+    let counts = [Count("kills", 1), Count("kills in recovery", 1)];
+    each_case(NAME, &cases, counts, |seed| {
         let kind = kind(seed);
         let scene = scene(kind, seed);
         let calls = calls(&scene);
         let most = most(kind, (FEW, SOME, calls.len()));
-        let mut dice = Dice::new(seed);
         let mut counts = [0; 2];
-        for call in spread(&calls, most, seed) {
+        for (turn, call) in (seed..).zip(spread(&calls, most, seed)) {
             let ran = scene.run(&killed_at(call));
             assert!(was_killed(&ran) || scene.is_whole(&ran), "{ran:?}");
             let acknowledged = scene.acknowledged(&ran);
             let context = format!("{}, killed at {}", scene.name, call.line);
-            if dice.once_in(TWICE_EVERY) {
+            if turn % TWICE_EVERY == 0 {
                 counts[1] += kill_recovery(&scene, acknowledged, &context, seed);
             }
             scene.check(acknowledged, &context);
             counts[0] += u64::from(was_killed(&ran));
         }
+        assert!(counts[0] > 0, "{}: nothing was killed", scene.name);
         counts
     });
 }

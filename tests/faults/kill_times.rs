@@ -8,7 +8,7 @@ use crate::events::{in_order, text};
 use crate::feed::Feed;
 use crate::program::{Append, Ran, ltvlog, plain_append};
 use crate::scene::Truth;
-use crate::tier::{Cases, each_case, is_quick};
+use crate::tier::{Cases, Count, each_case, is_quick};
 
 const EVENTS: u64 = 4_000;
 /// Lives of a program in a case; each but perhaps the last ends with a kill.
@@ -18,7 +18,8 @@ const LIVES_QUICK: u64 = 10;
 #[test]
 fn a_kill_at_any_time_takes_nothing_that_was_acknowledged() {
     let cases = Cases { quick: 1, ci: 28 };
-    each_case("kill_times", &cases, ["kills", "events kept"], |seed| {
+    let counts = [Count("kills", 1), Count("events kept", 1)];
+    each_case("kill_times", &cases, counts, |seed| {
         let mut dice = Dice::new(seed);
         let home = tempfile::tempdir().unwrap();
         let path = |name: &str| home.path().join(name);

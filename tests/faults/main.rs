@@ -3,7 +3,8 @@
 //!
 //! The variable `LTVLOG_TIER` says how long: unset a few seconds; `ci` a few minutes; `campaign`
 //! for `LTVLOG_MINUTES` minutes each (10). `LTVLOG_SEED` is the first seed. Some tests need strace,
-//! xfsprogs or root; what is not there is said in one line and, but for a tool in `ci`, no failure.
+//! xfsprogs or root: what is not there is said in one line, and a failure in `ci` alone, where
+//! `LTVLOG_MAY_SKIP=1` forgives it.
 
 #![allow(
     clippy::cast_possible_truncation,

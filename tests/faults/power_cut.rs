@@ -12,7 +12,7 @@ use crate::events::{in_order, text};
 use crate::feed::Feed;
 use crate::program::{Append, Ran, plain_append};
 use crate::scene::Truth;
-use crate::tier::{Cases, each_case, is_quick};
+use crate::tier::{Cases, Count, each_case, is_quick};
 use crate::tools::{has_tool, is_root, quiet, skip};
 
 const EVENTS: u64 = 6_000;
@@ -23,12 +23,12 @@ const CUTS: u64 = 10;
 
 #[test]
 fn a_power_cut_of_ext4_takes_nothing_that_was_acknowledged() {
-    cut("power_cut::ext4", "ext4", "e2fsprogs");
+    cut("power_cut::a_power_cut_of_ext4", "ext4", "e2fsprogs");
 }
 
 #[test]
 fn a_power_cut_of_xfs_takes_nothing_that_was_acknowledged() {
-    cut("power_cut::xfs", "xfs", "xfsprogs");
+    cut("power_cut::a_power_cut_of_xfs", "xfs", "xfsprogs");
 }
 
 fn cut(name: &str, kind: &'static str, package: &str) {
@@ -47,10 +47,11 @@ fn cut(name: &str, kind: &'static str, package: &str) {
         return;
     }
     let cases = Cases { quick: 0, ci: 4 };
-    each_case(name, &cases, ["cuts", "events kept"], |seed| cut_disk(kind, &mut Dice::new(seed)));
+    let counts = [Count("cuts", 1), Count("of a writer at work", 1), Count("events kept", 1)];
+    each_case(name, &cases, counts, |seed| cut_disk(kind, &mut Dice::new(seed)));
 }
 
-fn cut_disk(kind: &'static str, dice: &mut Dice) -> [u64; 2] {
+fn cut_disk(kind: &'static str, dice: &mut Dice) -> [u64; 3] {
     let disk = Disk::new(kind).expect("as before");
     let home = tempfile::tempdir().unwrap();
     let path = |name: &str| home.path().join(name);
@@ -59,7 +60,7 @@ fn cut_disk(kind: &'static str, dice: &mut Dice) -> [u64; 2] {
     Ran::done(plain_append(&path("whole"), Some(&path("everything"))));
     let truth = Truth::of(&path("whole"), &path("everything"));
     let log = disk.at().join("log");
-    let mut kept = 0;
+    let (mut at_work, mut kept) = (0, 0);
     for turn in 0..CUTS {
         let segment_bytes = dice.one_of(&[None, Some(20 << 10), Some(200 << 10)]);
         let sync = dice.one_of(&["batch", "batch", "call"]);
@@ -75,16 +76,19 @@ fn cut_disk(kind: &'static str, dice: &mut Dice) -> [u64; 2] {
         }
         let mut feed = Feed::start(append.command(&[], &log, None), text(&lines[kept as usize..]));
         feed.wait_for_chance(dice);
+        let was_at_work = feed.is_at_work();
         disk.shut_down();
         let fed = feed.kill();
         assert!(!fed.err.contains("panicked"), "{fed:?}");
+        assert!(was_at_work || fed.is_done(), "it failed before the cut: {fed:?}");
+        at_work += u64::from(was_at_work && !fed.is_done());
         disk.unmount();
         assert!(disk.mount(), "{kind} mounts again after a power cut");
         let context = format!("{kind}, cut {turn}, {fed:?}");
         kept = truth.check_recovery(&log, kept.max(fed.acknowledged), &context);
     }
     truth.check_going_on(&log, kept, &path("everything"), "in the end");
-    [CUTS, kept]
+    [CUTS, at_work, kept]
 }
 
 /// A file system of its own in a file.

@@ -60,11 +60,15 @@ impl Drop for Reproduce<'_> {
     }
 }
 
+/// What the cases of a test count, and the least that a run must come to: one in which nothing went
+/// wrong has shown nothing.
+pub struct Count(pub &'static str, pub u64);
+
 /// Runs a test's cases, two at a time, and prints what they counted, each count under its name.
 pub fn each_case<const N: usize>(
     test: &str,
     cases: &Cases,
-    names: [&str; N],
+    counts: [Count; N],
     case: impl Fn(u64) -> [u64; N] + Sync,
 ) {
     let began = Instant::now();
@@ -78,7 +82,7 @@ pub fn each_case<const N: usize>(
     };
     let first = number("LTVLOG_SEED", first);
     let (done, failed) = (AtomicU64::new(0), AtomicBool::new(false));
-    let counts = Mutex::new([0; N]);
+    let sums = Mutex::new([0; N]);
     let work = || {
         let goes_on = || until.is_none_or(|until| Instant::now() < until);
         while goes_on() && !failed.load(Ordering::Relaxed) {
@@ -89,8 +93,8 @@ pub fn each_case<const N: usize>(
             let seed = first.wrapping_add(turn);
             let _again = Reproduce { test, seed, failed: &failed };
             let counted = case(seed);
-            let mut counts = counts.lock().unwrap();
-            for (sum, count) in counts.iter_mut().zip(counted) {
+            let mut sums = sums.lock().unwrap();
+            for (sum, count) in sums.iter_mut().zip(counted) {
                 *sum += count;
             }
         }
@@ -99,10 +103,13 @@ pub fn each_case<const N: usize>(
         scope.spawn(work);
         work();
     });
-    let counts = counts.into_inner().unwrap();
+    let sums = sums.into_inner().unwrap();
     let text: Vec<String> =
-        names.iter().zip(counts).map(|(name, count)| format!("{count} {name}")).collect();
+        counts.iter().zip(sums).map(|(Count(name, _), sum)| format!("{sum} {name}")).collect();
     println!("{test}: {}, seeds from {first}, {:?}", text.join(", "), began.elapsed());
+    for (Count(name, least), sum) in counts.iter().zip(sums) {
+        assert!(sum >= *least, "{test}: only {sum} {name}, seeds from {first}: at least {least}");
+    }
 }
 
 /// At most so many of some things, from all over them; which ones, the seed tells.
