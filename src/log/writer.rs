@@ -29,7 +29,7 @@ use crate::planted::planted;
 const GATHER_BYTES: usize = 256 << 10;
 /// A segment's space is reserved in steps from the first to the second.
 const RESERVE_BYTES: (u64, u64) = (64 << 10, 4 << 20);
-/// So many batches without a single event cannot be sealed, and no segment may be longer.
+/// So many batches without a single event go into a segment: its seal still has room to name them.
 const MARKS_ONLY_MAX: usize = 1_200_000;
 
 /// A log, open for append.
@@ -94,11 +94,11 @@ impl Writer {
             if self.is_full(frame_bytes(bytes), events) {
                 self.guarded(Writer::roll)?;
             }
-        } else if self.active.entry_count() >= MARKS_ONLY_MAX
+        } else if (events == 0 && self.active.entry_count() >= MARKS_ONLY_MAX)
             || self.exceeds_offsets(frame_bytes(bytes))
         {
-            let reason = "a segment is full of batches without a single event".to_owned();
-            return Err(Error::Options { reason });
+            let reason = "a segment is full of marks: it takes more behind the next event";
+            return Err(Error::Options { reason: reason.to_owned() });
         }
         self.guarded(|writer| {
             if writer.head.is_due(&writer.env) {

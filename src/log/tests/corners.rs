@@ -1,8 +1,10 @@
 //! Refusals and answers that no crash, fault or damage of the other tests comes to.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::super::paths::{Paths, make_dirs};
+use super::faults::oldest_head;
 use super::table::{
     DIR, Verdict, all_say, edited, head, one_segment, open_for_append, push_forged, reader_verdict,
     reforge, report, segment, without_head, writer_verdict,
@@ -232,4 +234,79 @@ fn a_frame_to_be_skipped_is_explained() {
     ] {
         assert!(told.contains(line), "{line}: {told}");
     }
+}
+
+/// What was lost is told by its first and last event, or by its first alone.
+#[test]
+fn an_error_names_the_events_that_are_lost() {
+    let told = |files: &BTreeMap<PathBuf, Vec<u8>>| {
+        open_for_append(&SimDisk::of_files(files), 0).unwrap_err().to_string()
+    };
+    let cut = edited(&one_segment(), &segment(0), |bytes| bytes.truncate(1312));
+    assert!(told(&cut).contains("(events 5 to 8)"), "{}", told(&cut));
+    let disk = SimDisk::of_files(&one_segment());
+    let (mut writer, _) = open_for_append(&disk, 0).unwrap();
+    append(&mut writer, 0, 0, 40);
+    writer.close().unwrap();
+    let cut = edited(&disk.files(), &segment(0), |bytes| bytes.truncate(2848));
+    assert!(told(&cut).contains("(events from 9 on)"), "{}", told(&cut));
+}
+
+/// Small batches go to the system together, and what is synced is not synced again.
+#[test]
+fn a_writer_asks_the_disk_for_no_more_than_it_needs() {
+    let disk = SimDisk::default();
+    let (mut writer, _) =
+        Writer::open(&world(&disk), Path::new(DIR), &settings(64 << 20), readers(), 0).unwrap();
+    let opened = disk.changes();
+    for _ in 0..100 {
+        append(&mut writer, 1, 0, 40);
+    }
+    assert_eq!(disk.changes(), opened, "batches were not gathered");
+    writer.sync().unwrap();
+    let synced = disk.changes();
+    assert!(synced > opened);
+    writer.sync().unwrap();
+    assert_eq!(disk.changes(), synced, "synced again");
+    // More than is gathered goes out by itself.
+    for _ in 0..5 {
+        append(&mut writer, 1, 0, 60_000);
+    }
+    assert!(disk.changes() > synced, "nothing was handed over");
+}
+
+/// A head that was published long ago is synced while the writer waits for something to do.
+#[test]
+fn an_idle_writer_syncs_its_head() {
+    let disk = SimDisk::default();
+    let now = Arc::new(AtomicI64::new(0));
+    let clock = Arc::clone(&now);
+    let env = Env { now_us: Arc::new(move || clock.load(Ordering::Relaxed)), ..world(&disk) };
+    let (mut writer, _) = open(&env, Path::new(DIR), 3000).unwrap();
+    append(&mut writer, 2, 1, 700);
+    writer.sync().unwrap();
+    for (later, durable) in [(999_999, 0), (1_000_000, 2)] {
+        now.store(later, Ordering::Relaxed);
+        writer.tend().unwrap();
+        assert_eq!(oldest_head(&disk).unwrap().durable_seq, durable);
+    }
+}
+
+/// Batches of marks alone do not end a segment, so there is an end to them.
+#[test]
+fn a_segment_takes_only_so_many_batches_of_marks() {
+    let disk = SimDisk::default();
+    let (mut writer, _) = open_for_append(&disk, 0).unwrap();
+    let (body, after) = super::Body::new(0, 0, Vec::new()).encode(&writer.tally());
+    for _ in 0..1_200_000 {
+        writer.append(&body, 0, after).unwrap();
+    }
+    let refused = writer.append(&body, 0, after).unwrap_err().to_string();
+    assert!(refused.contains("full of marks"), "{refused}");
+    // An event is taken, the segment is sealed behind it, and the next one has room.
+    append(&mut writer, 1, 0, 40);
+    writer.append(&body, 0, after).unwrap();
+    writer.close().unwrap();
+    let opened = view(&disk).unwrap();
+    assert_eq!((opened.end(), opened.sealed_segments()[0].frames), (1, 1_200_001));
 }

@@ -115,7 +115,7 @@ fn what_is_cut_off_is_in_quarantine() {
 }
 
 /// The head that a power cut leaves of a disk, if it keeps as little as it may.
-fn oldest_head(disk: &SimDisk) -> Option<super::super::head::Head> {
+pub(super) fn oldest_head(disk: &SimDisk) -> Option<super::super::head::Head> {
     let left = disk.copy().crash(&mut |_| 0, false).files();
     super::super::head::HeadFile::decode(left.get(&PathBuf::from(DIR).join("head"))?).head
 }
