@@ -118,7 +118,8 @@ pub use projection::{
 pub use store::{
     Backup, Call, CallOptions, Change, ChangeKind, CheckpointState, Copying, Customer, Follower,
     HoldMax, Info, Lost, OnCopying, OnReject, Options, Origin, Problem, Question, Receipt, Record,
-    Rejected, Repair, RestoreOptions, Restored, SegmentInfo, Span, Store, Sync, Top, Verification,
+    Rejected, Repair, RestoreOptions, Restored, SegmentInfo, Span, Store, Sync, Top, Unread,
+    Verification,
 };
 #[doc(hidden)]
 pub use store::{Part, explain};

@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 42] = [
+    const BUGS: [(&str, &str); 51] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -77,6 +77,27 @@ mod tests {
         ("sidecar's blocks not checked", BYTES),
         ("sidecar of another segment used", CLASSES),
         ("checkpoint of another log used", CLASSES),
+        ("moved before cut", REPAIR),
+        (
+            "cut in place",
+            "store::tests::repair::who_has_a_segment_mapped_keeps_it_through_a_repair",
+        ),
+        ("salvage after cut", REPAIR),
+        ("names in quarantine not synced", REPAIR),
+        ("removals not synced", REPAIR),
+        (
+            "derived files must be made",
+            "store::tests::repair_crash::a_repair_is_done_though_head_and_keys_cannot_be_made",
+        ),
+        ("histories not compared", TWINS),
+        (
+            "first segment believed",
+            "store::tests::repair_others::without_head_the_log_is_the_one_that_most_files_are_of",
+        ),
+        (
+            "tally carried over a gap",
+            "store::tests::damage::verify_does_not_accuse_what_stands_behind_a_missing_segment",
+        ),
     ];
     const CRASH: &str =
         "log::tests::crash::a_power_cut_anywhere_leaves_a_prefix_with_all_that_was_acknowledged";
@@ -95,6 +116,10 @@ mod tests {
     const MARKS: &str =
         "log::tests::damage::a_lost_sector_before_a_later_sync_is_damage_without_head";
     const STORE: &str = "store::tests::crash::what_a_receipt_speaks_of_survives_any_power_cut";
+    const TWINS: &str =
+        "store::tests::repair_others::a_twins_segment_under_a_strange_name_is_named_and_not_read";
+    const REPAIR: &str =
+        "store::tests::repair_crash::a_repair_cut_by_power_anywhere_is_damaged_still_or_done";
     const HEADERS: &str =
         "log::tests::bytes::every_flip_of_a_header_is_noticed_and_no_other_place_takes_it";
 

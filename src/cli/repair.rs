@@ -1,6 +1,7 @@
 //! `repair`: what it would take to make a damaged log whole, and doing exactly that.
 
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -8,7 +9,7 @@ use super::args::{Format, NewLogArgs, RepairArgs, Shared};
 use super::failure::{Ending, Failure};
 use super::out::{Out, say};
 use super::table::{Column, Grid, count, counted};
-use crate::{ChangeKind, Lost, Repair, Store};
+use crate::{ChangeKind, Lost, Repair, Store, Unread};
 
 /// How many ranges of lost events are told to people.
 const LOST_SHOWN_MAX: usize = 20;
@@ -23,6 +24,7 @@ struct RepairJson<'a> {
     salvaged: Vec<EventsJson>,
     lost_events: u64,
     lost: Vec<LostJson>,
+    unread: Vec<UnreadJson>,
     changes: Vec<ChangeJson>,
     salvaged_file: Option<String>,
     earlier: Vec<String>,
@@ -41,6 +43,15 @@ struct LostJson {
     file: String,
     first: u64,
     end: Option<u64>,
+}
+
+/// `first` and `end` are sequences of the file's own log, half-open.
+#[derive(Serialize)]
+struct UnreadJson {
+    file: String,
+    first: u64,
+    end: u64,
+    same_log: bool,
 }
 
 #[derive(Serialize)]
@@ -121,6 +132,7 @@ fn json<'a>(repair: &'a Repair, log: &Path, applied: bool) -> RepairJson<'a> {
                 end: lost.end,
             })
             .collect(),
+        unread: repair.unread.iter().map(|file| unread(file, log)).collect(),
         changes: repair
             .changes
             .iter()
@@ -135,6 +147,11 @@ fn json<'a>(repair: &'a Repair, log: &Path, applied: bool) -> RepairJson<'a> {
         salvaged_file: repair.salvage.as_deref().map(|path| within(log, path)),
         earlier: repair.earlier.iter().map(|path| within(log, path)).collect(),
     }
+}
+
+fn unread(file: &Unread, log: &Path) -> UnreadJson {
+    let Range { start: first, end } = file.events;
+    UnreadJson { file: within(log, &file.path), first, end, same_log: file.same_log }
 }
 
 /// A row for each file that changes.
@@ -157,7 +174,8 @@ fn csv(repair: &Repair, log: &Path) -> Vec<Vec<Option<String>>> {
 fn table(repair: &Repair, log: &Path, applied: bool) -> String {
     if !repair.is_needed() {
         let sound = repair.problems.is_empty();
-        return if sound { "nothing to repair\n".to_owned() } else { String::new() };
+        let nothing = if sound { "nothing to repair\n" } else { "" };
+        return format!("{nothing}{}", earlier_text(repair, log));
     }
     let mut facts = Grid::pairs();
     facts.pair(
@@ -168,6 +186,9 @@ fn table(repair: &Repair, log: &Path, applied: bool) -> String {
     facts.pair("lost", lost_text(repair));
     let mut text = facts.text();
     text.push_str(&lost_lines(&repair.lost, log));
+    for file in &repair.unread {
+        text.push_str(&unread_text(file, log));
+    }
     text.push('\n');
     let columns = [
         Column("file", false),
@@ -183,9 +204,7 @@ fn table(repair: &Repair, log: &Path, applied: bool) -> String {
         changes.row(vec![within(log, &change.path), action, count(change.bytes), kept]);
     }
     text.push_str(&changes.text());
-    for path in &repair.earlier {
-        text.push_str(&format!("\nan earlier repair salvaged {}\n", within(log, path)));
-    }
+    text.push_str(&earlier_text(repair, log));
     text.push_str(&last_lines(repair, log, applied));
     text
 }
@@ -210,6 +229,20 @@ fn lost_lines(lost: &[Lost], log: &Path) -> String {
     text
 }
 
+fn earlier_text(repair: &Repair, log: &Path) -> String {
+    let line = |path: &PathBuf| format!("\nan earlier repair salvaged {}\n", within(log, path));
+    repair.earlier.iter().map(line).collect()
+}
+
+fn unread_text(file: &Unread, log: &Path) -> String {
+    let of = if file.same_log { "another history of this log" } else { "another log" };
+    let events = match file.events.end.saturating_sub(1) {
+        last if last >= file.events.start => format!("events {} to {last}", file.events.start),
+        _ => "no event".to_owned(),
+    };
+    format!("not read: {}, {events} of {of}\n", within(log, &file.path))
+}
+
 fn lost_text(repair: &Repair) -> String {
     let open = repair.lost.iter().any(|lost| lost.end.is_none());
     let more = if open { ", and those that nothing tells of" } else { "" };
@@ -219,16 +252,26 @@ fn lost_text(repair: &Repair) -> String {
 /// What to do next.
 fn last_lines(repair: &Repair, log: &Path, applied: bool) -> String {
     if !applied {
-        let log = log.display();
+        let log = quoted(log);
         return format!("\nTo do this: ltvlog repair --log {log} --apply {}\n", repair.hash);
     }
+    let later = repair.later.as_ref().map_or(String::new(), |reason| {
+        format!("\nhead and keys are made when the log is next written: {reason}\n")
+    });
     match &repair.salvage {
-        None => "\nrepaired\n".to_owned(),
+        None => format!("{later}\nrepaired\n"),
         Some(path) => {
-            let (log, path) = (log.display(), path.display());
+            let (log, path) = (quoted(log), quoted(path));
             format!(
-                "\nrepaired; to bring back what was salvaged: ltvlog append --log {log} {path}\n"
+                "{later}\nrepaired; to bring back what was salvaged: ltvlog append --log {log} {path}\n"
             )
         }
     }
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |char: char| char.is_alphanumeric() || "/._-+:@%".contains(char);
+    if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }

@@ -32,6 +32,8 @@ pub(crate) trait Disk: Send + Sync + fmt::Debug {
     fn make_dir(&self, dir: &Path) -> io::Result<()>;
     /// Renames a file over whatever has the new name, or a directory over none or an empty one.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file a second name, which must be free. Not every file system can.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Removes a directory, which must be empty.

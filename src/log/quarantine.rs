@@ -42,11 +42,21 @@ pub(crate) fn keep(
 }
 
 /// Fills a file under another name, syncs it, and gives it its name, in place of what had it.
-pub(crate) fn put_file(
-    disk: &dyn Disk,
-    path: &Path,
-    fill: &mut dyn FnMut(&dyn File) -> Result<(), Error>,
-) -> Result<(), Error> {
+pub(crate) fn put_file(disk: &dyn Disk, path: &Path, fill: Fill<'_>) -> Result<(), Error> {
+    let tmp = put_beside(disk, path, fill)?;
+    if let Err(error) = disk.rename(&tmp, path) {
+        disk.remove(&tmp).ok();
+        return Err(Error::io("rename", &tmp)(error));
+    }
+    let dir = path.parent().unwrap_or(path);
+    disk.sync_dir(dir).map_err(Error::io("sync the directory", dir))
+}
+
+/// Fills a file.
+pub(crate) type Fill<'a> = &'a mut dyn FnMut(&dyn File) -> Result<(), Error>;
+
+/// Fills and syncs the file that is to be renamed to `path`; gives the name that it has.
+pub(crate) fn put_beside(disk: &dyn Disk, path: &Path, fill: Fill<'_>) -> Result<PathBuf, Error> {
     let mut tmp = path.to_path_buf().into_os_string();
     tmp.push(TMP);
     let tmp = PathBuf::from(tmp);
@@ -57,13 +67,17 @@ pub(crate) fn put_file(
         _ => {}
     }
     let file = disk.open(&tmp, Access::Create).map_err(Error::io("create", &tmp))?;
-    fill(&*file)?;
-    if !planted("quarantine not synced") {
-        file.sync().map_err(Error::io("sync", &tmp))?;
+    let filled = fill(&*file).and_then(|()| {
+        if planted("quarantine not synced") {
+            return Ok(());
+        }
+        file.sync().map_err(Error::io("sync", &tmp))
+    });
+    if filled.is_err() {
+        // The next try would remove it too, but a full disk needs the room.
+        disk.remove(&tmp).ok();
     }
-    disk.rename(&tmp, path).map_err(Error::io("rename", &tmp))?;
-    let dir = path.parent().unwrap_or(path);
-    disk.sync_dir(dir).map_err(Error::io("sync the directory", dir))
+    filled.map(|()| tmp)
 }
 
 /// Gives the bytes piece by piece, with their offsets.

@@ -203,8 +203,20 @@ pub(crate) fn header_at(
     salt: u64,
     offset: u64,
 ) -> Result<Option<FrameHeader>, Error> {
+    Ok(header_and_crc(source, salt, offset)?.map(|(header, _)| header))
+}
+
+/// The same with the header's checksum, which is the chain of the next one.
+pub(crate) fn header_and_crc(
+    source: &mut impl Source,
+    salt: u64,
+    offset: u64,
+) -> Result<Option<(FrameHeader, u32)>, Error> {
     let bytes = source.get(offset, HEADER_BYTES as usize)?.and_then(|bytes| bytes.first_chunk());
-    Ok(bytes.and_then(|bytes| FrameHeader::decode(bytes, salt, offset).whole()))
+    Ok(bytes.and_then(|bytes| match FrameHeader::decode(bytes, salt, offset) {
+        HeaderBytes::Whole(header, crc) => Some((header, crc)),
+        HeaderBytes::Zero | HeaderBytes::Damaged | HeaderBytes::Refused(_) => None,
+    }))
 }
 
 /// The frame's successor.

@@ -101,6 +101,12 @@ pub(crate) fn encode(statistics: &Statistics, log_id: u64, chain: u32, out: &mut
     out.splice(..HEADER_BYTES, header);
 }
 
+/// The log that a checkpoint says it is of, if its header is whole.
+pub(crate) fn log_id(bytes: &[u8]) -> Option<u64> {
+    let log_id = u64::from_le_bytes(*bytes.get(16..)?.first_chunk()?);
+    decode_header(bytes, log_id).ok().map(|_| log_id)
+}
+
 /// Reads the header at the start of a checkpoint of the log with `log_id`.
 ///
 /// # Errors

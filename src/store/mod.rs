@@ -40,7 +40,7 @@ pub use follower::Follower;
 pub use types::{
     CallOptions, Change, ChangeKind, CheckpointState, Customer, HoldMax, Info, Lost, OnReject,
     Options, Origin, Problem, Question, Receipt, Record, Rejected, Repair, SegmentInfo, Span, Sync,
-    Top, Verification,
+    Top, Unread, Verification,
 };
 
 use std::collections::HashMap;

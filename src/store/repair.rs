@@ -10,13 +10,17 @@ use super::backup;
 use super::evidence::{evidence, names, sidecars};
 use super::salvage::{Line, Salvage};
 use super::shelf::sidecar_path;
-use super::sidecar::Sidecar;
-use super::types::{Change, ChangeKind, Lost, Options, Repair, Verification};
+use super::sidecar::{Cover, Sidecar};
+use super::types::{Change, ChangeKind, Lost, Options, Repair, Unread, Verification};
 use super::{READERS, Store, check, checkpoints, files};
 use crate::Error;
 use crate::event::Rules;
-use crate::log::repair::{Cut, Steps, Survey, lock_readers, put_file, survey};
-use crate::log::{self, Access, Disk, Env, File, read_full, write_full};
+use crate::log::repair::{
+    Covers, Cut, Foreign, Steps, Survey, Witness, identify, lock_readers, put_file, survey,
+};
+use crate::log::{self, Access, Disk, Env, File, Frame, read_full, write_full};
+use crate::planted::planted;
+use crate::projection::checkpoint;
 
 impl Store {
     /// What it would take to make the damaged log in `dir` whole; changes nothing.
@@ -60,7 +64,7 @@ pub(super) fn plan(env: &Env, dir: &Path) -> Result<Repair, Error> {
 /// Does what the plan with this hash says, if that is still the plan.
 pub(super) fn apply(env: &Env, dir: &Path, hash: &str) -> Result<Repair, Error> {
     let lock = log::repair::lock(env, dir)?;
-    let Draft { repair, survey, moved } = draft(env, dir)?;
+    let Draft { mut repair, survey, moved } = draft(env, dir)?;
     if repair.hash != hash || !repair.is_needed() {
         let reason = if repair.is_needed() {
             format!("the plan is {} now: look at it again before it is applied", repair.hash)
@@ -77,15 +81,31 @@ pub(super) fn apply(env: &Env, dir: &Path, hash: &str) -> Result<Repair, Error> 
         fresh: survey.meta.as_ref().filter(|_| survey.fresh),
         moved: &moved,
     };
-    steps.keep_tails()?;
-    if let Some(path) = &repair.salvage {
-        write_salvaged(env, dir, path)?;
+    steps.keep()?;
+    let salvage = || match &repair.salvage {
+        Some(path) => write_salvaged(env, dir, path),
+        None => Ok(()),
+    };
+    if !planted("salvage after cut") {
+        salvage()?;
     }
     let readers = lock_readers(env, dir)?;
     steps.change()?;
+    if planted("salvage after cut") {
+        salvage()?;
+    }
     drop((readers, lock));
-    if survey.meta.is_some() {
-        make_derived(env, dir)?;
+    let made = if survey.meta.is_some() { make_derived(env, dir) } else { Ok(()) };
+    match made {
+        // The log is whole: what is derived is made by whoever writes next.
+        Err(error @ (Error::Io { .. } | Error::Poisoned { .. }))
+            if !planted("derived files must be made") =>
+        {
+            let source = std::error::Error::source(&error);
+            let reason = source.map_or(error.to_string(), |source| format!("{error}: {source}"));
+            repair.later = Some(reason);
+        }
+        done => done?,
     }
     Ok(repair)
 }
@@ -121,22 +141,37 @@ fn make_derived(env: &Env, dir: &Path) -> Result<(), Error> {
 
 /// Reads the log as far as it is whole and what is behind that.
 fn walk(env: &Env, dir: &Path, line: &mut Line<'_>) -> Result<(Survey, Salvage), Error> {
-    // The log's rules are known once its first header is; until then nothing is behind.
-    let rules = rules(env, dir)?;
+    let witnesses = witnesses(env, dir)?;
+    let meta = identify(env, dir, &witnesses)?;
+    let rules = meta.clone();
+    let rules =
+        rules.map(|meta| Rules { currency: meta.currency, time_range_us: meta.time_range_us });
     let salvage = std::cell::RefCell::new(Salvage::default());
-    let found =
-        survey(env, dir, &READERS, &mut |frame| salvage.borrow_mut().keep(frame), &mut |frame| {
-            match &rules {
-                Some(rules) => salvage.borrow_mut().save(frame, rules, line),
-                None => Ok(()),
-            }
-        })?;
+    let mut keep = |frame: &Frame<'_>| salvage.borrow_mut().keep(frame);
+    let mut save = |frame: &Frame<'_>, since| match &rules {
+        Some(rules) => salvage.borrow_mut().save(frame, since, rules, line),
+        None => Ok(()),
+    };
+    let found = survey(env, dir, meta, &witnesses, &READERS, &mut keep, &mut save)?;
     Ok((found, salvage.into_inner()))
 }
 
-fn rules(env: &Env, dir: &Path) -> Result<Option<Rules>, Error> {
-    let meta = log::repair::meta(env, dir)?;
-    Ok(meta.map(|meta| Rules { currency: meta.currency, time_range_us: meta.time_range_us }))
+/// What sidecars and checkpoints say of the segments; a damaged one says nothing.
+fn witnesses(env: &Env, dir: &Path) -> Result<Vec<Witness>, Error> {
+    let mut found = Vec::new();
+    for path in sidecars(env, dir)? {
+        let Some(map) = files::map(env, &path)? else { continue };
+        let Ok(Cover { log_id, first, end, chain }) = Sidecar::open(map).map(|one| one.cover())
+        else {
+            continue;
+        };
+        found.push(Witness { log_id, covers: Some(Covers { first, end, chain }) });
+    }
+    for (_, path) in checkpoints::list(env, dir)? {
+        let Some(map) = files::map(env, &path)? else { continue };
+        found.extend(checkpoint::log_id(map.all()).map(|log_id| Witness { log_id, covers: None }));
+    }
+    Ok(found)
 }
 
 fn draft(env: &Env, dir: &Path) -> Result<Draft, Error> {
@@ -183,15 +218,19 @@ fn draft(env: &Env, dir: &Path) -> Result<Draft, Error> {
         hash: String::new(),
         kept_end: survey.kept_end,
         lost,
+        unread: unread(&survey.foreign),
         changes: changes(env, dir, &survey, &moved)?,
         quarantine: PathBuf::new(),
         salvage: None,
         earlier: earlier(env, dir)?,
         problems,
         salvaged: saved,
+        later: None,
     };
     repair.hash = hash(env, dir, &repair, told)?;
     name_places(dir, &mut repair);
+    let own = repair.salvage.clone();
+    repair.earlier.retain(|path| Some(path) != own.as_ref());
     Ok(Draft { repair, survey, moved })
 }
 
@@ -234,6 +273,11 @@ fn lost(dir: &Path, survey: &Survey, saved: &[Range<u64>]) -> Vec<Lost> {
         lost.push(Lost { path: path_of(first), first, end: None });
     }
     lost
+}
+
+fn unread(foreign: &[Foreign]) -> Vec<Unread> {
+    let unread = foreign.iter().cloned();
+    unread.map(|Foreign { path, events, same_log }| Unread { path, events, same_log }).collect()
 }
 
 fn changes(
@@ -295,6 +339,10 @@ fn hash(env: &Env, dir: &Path, repair: &Repair, told: Sha256) -> Result<String, 
     sum.update(format!("ltvlog repair 1\n{kept_end} {salvaged:?}\n"));
     for Lost { first, end, .. } in lost {
         sum.update(format!("lost {first} {end:?}\n"));
+    }
+    for Unread { path, events, .. } in &repair.unread {
+        let name = path.strip_prefix(dir).unwrap_or(path).display();
+        sum.update(format!("unread {name} {events:?}\n"));
     }
     for change in &repair.changes {
         let name = change.path.strip_prefix(dir).unwrap_or(&change.path).display();

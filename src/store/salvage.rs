@@ -18,6 +18,8 @@ pub(super) type Line<'a> = dyn FnMut(&str) -> Result<(), Error> + 'a;
 /// What is known of the events that are kept or were read behind the damage.
 #[derive(Default)]
 pub(super) struct Salvage {
+    /// What is known is of one history from this sequence on; 0 for that of what is kept.
+    since: u64,
     ids: HashMap<u32, Box<str>>,
     statistics: Statistics,
     /// Sequences that were saved, ascending.
@@ -36,16 +38,22 @@ impl Salvage {
         Ok(())
     }
 
-    /// Gives the events of a batch behind the damage that can be appended again.
+    /// Gives the events of a batch behind the damage that can be appended again. Ordinals and
+    /// sequences from before `since` may mean something else in its history.
     pub(super) fn save(
         &mut self,
         frame: &Frame<'_>,
+        since: u64,
         rules: &Rules,
         line: &mut Line<'_>,
     ) -> Result<(), Error> {
         let batch = Batch::decode(&frame.body, frame.first_seq, frame.events);
         let batch = batch.and_then(|batch| batch.check().map(|()| batch));
         let Ok(rows) = batch.and_then(|batch| batch.rows()) else { return Ok(()) };
+        if since != self.since {
+            self.since = since;
+            self.ids.clear();
+        }
         let mut text = String::new();
         for (row, sequence) in rows.iter().zip(frame.first_seq..) {
             self.learn(&row);
@@ -76,8 +84,11 @@ impl Salvage {
         true
     }
 
-    /// Whether an event is kept or was saved.
+    /// Whether an event of this history is kept or was saved.
     fn is_there(&self, sequence: u64) -> bool {
+        if sequence < self.since {
+            return false;
+        }
         let after = self.saved.partition_point(|range| range.start <= sequence);
         let saved = after.checked_sub(1).and_then(|row| self.saved.get(row));
         sequence < self.statistics.end() || saved.is_some_and(|range| range.contains(&sequence))

@@ -284,6 +284,8 @@ pub struct Repair {
     pub salvaged: Vec<Range<u64>>,
     /// Events that cannot be read, or not without others that cannot.
     pub lost: Vec<Lost>,
+    /// Files that leave the log without having been read: what they hold was never in this log.
+    pub unread: Vec<Unread>,
     /// The files that change, in order.
     pub changes: Vec<Change>,
     /// The directory that takes what leaves the log.
@@ -292,6 +294,9 @@ pub struct Repair {
     pub salvage: Option<PathBuf>,
     /// The same of earlier repairs, which may have been cut short.
     pub earlier: Vec<PathBuf>,
+    /// Why head and sidecars were not made at the end of a repair that was carried out. Nothing is
+    /// lost by that: whoever writes next makes them.
+    pub later: Option<String>,
 }
 
 impl Repair {
@@ -310,6 +315,17 @@ pub struct Lost {
     pub first: u64,
     /// The sequence after the last; none where nothing tells how many there were.
     pub end: Option<u64>,
+}
+
+/// A segment of another log, or of a copy of this one that went its own way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// The file.
+    pub path: PathBuf,
+    /// The events that it holds by its own count, half-open.
+    pub events: Range<u64>,
+    /// Whether it has this log's id: a copy that went its own way.
+    pub same_log: bool,
 }
 
 /// A file that a repair changes.

@@ -6,9 +6,11 @@
 
 mod apply;
 mod behind;
+mod candidate;
 mod survey;
 
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::disk::Lock;
@@ -19,7 +21,35 @@ use crate::error::Error;
 
 pub(crate) use super::quarantine::put_file;
 pub(crate) use apply::Steps;
-pub(crate) use survey::{meta, survey};
+pub(crate) use candidate::{identify, meta};
+pub(crate) use survey::survey;
+
+/// What a derived file says of the segments.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Witness {
+    /// The log that it is of.
+    pub(crate) log_id: u64,
+    /// The segment that it was made of.
+    pub(crate) covers: Option<Covers>,
+}
+
+/// A sealed segment, as its sidecar has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Covers {
+    pub(crate) first: u64,
+    pub(crate) end: u64,
+    /// The chain of the segment that follows.
+    pub(crate) chain: u32,
+}
+
+/// A file that leaves the log without having been read: it is of another log or history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Foreign {
+    pub(crate) path: PathBuf,
+    pub(crate) events: Range<u64>,
+    /// Whether it is of a copy of this log that went its own way.
+    pub(crate) same_log: bool,
+}
 
 /// A segment that is cut: what is behind `offset` goes to quarantine first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +63,7 @@ pub(crate) struct Cut {
 /// What the segments still hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Survey {
-    /// What the log is, from any segment that says so.
+    /// What the log is.
     pub(crate) meta: Option<LogMeta>,
     /// All events below it are kept.
     pub(crate) kept_end: u64,
@@ -49,6 +79,8 @@ pub(crate) struct Survey {
     pub(crate) known_end: u64,
     /// Bytes at the log's end cannot be told, and nothing says how many events they were.
     pub(crate) open_end: bool,
+    /// Files of other logs and histories.
+    pub(crate) foreign: Vec<Foreign>,
     /// First sequences by which segments are named.
     pub(crate) firsts: Vec<u64>,
 }

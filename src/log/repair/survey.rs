@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use super::behind::{Behind, Candidate};
-use super::{Cut, Survey};
+use super::behind::{Behind, Reached};
+use super::candidate::{candidates, head_of};
+use super::{Cut, Survey, Witness};
 use crate::error::{Error, Fault};
 use crate::frame::{HEADER_BYTES, KIND_BATCH, KIND_SEAL};
 use crate::log::body::{Body, Frame};
 use crate::log::catalog::{Listing, OpenSegment, list};
 use crate::log::directory::FrameEntry;
 use crate::log::disk::Access;
-use crate::log::head::{Head, HeadFile};
-use crate::log::head_file;
 use crate::log::paths::Paths;
 use crate::log::recovery::add;
 use crate::log::scan::{Position, Source, Step, Stop, Window, after, rest, step};
@@ -22,13 +21,16 @@ use crate::log::{BodyReader, Env, LogMeta, Tally};
 
 /// Looks at a batch that is kept; what it finds wrong is not kept, nor anything behind it.
 pub(crate) type Kept<'a> = &'a mut dyn FnMut(&Frame<'_>) -> Result<(), Fault>;
-/// Takes a whole batch from behind the damage, in order of sequences.
-pub(crate) type Found<'a> = &'a mut dyn FnMut(&Frame<'_>) -> Result<(), Error>;
+/// Takes a whole batch from behind the damage, in order of sequences, and the sequence since which
+/// everything that is known belongs to its own history.
+pub(crate) type Found<'a> = &'a mut dyn FnMut(&Frame<'_>, u64) -> Result<(), Error>;
 
-/// Finds what is kept and what is behind it.
+/// Finds what is kept of a log and what is behind it.
 pub(crate) fn survey(
     env: &Env,
     dir: &Path,
+    meta: Option<LogMeta>,
+    witnesses: &[Witness],
     readers: &BodyReader,
     kept: Kept<'_>,
     found: Found<'_>,
@@ -37,17 +39,17 @@ pub(crate) fn survey(
     let listing = list(&*env.disk, &paths)?.unwrap_or_default();
     let head = head_of(env, &paths)?;
     let candidates = candidates(env, &paths, &listing)?;
-    let meta = meta_of(&candidates, head.as_ref());
     let mut prefix = Prefix {
         env,
         paths: &paths,
         readers,
         meta: meta.clone(),
         end: SegmentEnd { first: 0, chain: 0, tally: Tally::default() },
+        reached: Reached { segment: 0, seq: 0, chain: Some(0), ended: true },
         survey: Survey { meta: meta.clone(), firsts: listing.firsts.clone(), ..Survey::default() },
     };
     let whole = prefix.run(&listing, kept)?;
-    let mut survey = prefix.survey;
+    let (mut survey, at) = (prefix.survey, prefix.reached);
     let last = whole.segments.checked_sub(1).and_then(|row| listing.firsts.get(row));
     let boundary = survey.cuts.last().filter(|cut| !whole.ended && Some(&cut.first_seq) == last);
     let boundary = boundary.cloned();
@@ -57,7 +59,8 @@ pub(crate) fn survey(
     let log_id = meta.map(|meta| meta.log_id);
     let head = head.filter(|head| log_id.is_none_or(|id| id == head.log_id));
     survey.known_end = head.map_or(0, |head| head.durable_seq);
-    let mut behind = Behind { survey: &mut survey, head: head.as_ref(), each: found };
+    let mut behind =
+        Behind { survey: &mut survey, head: head.as_ref(), witnesses, at, since: 0, each: found };
     behind.read(&candidates, boundary.as_ref())?;
     if survey.fresh && survey.moved.contains(&paths.segment(0)) {
         // An empty segment takes its name, so it is copied instead of moved.
@@ -68,33 +71,6 @@ pub(crate) fn survey(
     }
     survey.known_end = survey.known_end.max(survey.kept_end);
     Ok(survey)
-}
-
-/// What the log is, from any segment that says so.
-pub(crate) fn meta(env: &Env, dir: &Path) -> Result<Option<LogMeta>, Error> {
-    let paths = Paths::of(dir);
-    let listing = list(&*env.disk, &paths)?.unwrap_or_default();
-    Ok(meta_of(&candidates(env, &paths, &listing)?, head_of(env, &paths)?.as_ref()))
-}
-
-/// The head's log, or without a head the first one that a segment names.
-fn meta_of(candidates: &[Candidate], head: Option<&Head>) -> Option<LogMeta> {
-    let metas = || candidates.iter().filter_map(Candidate::meta);
-    let named = metas().find(|meta| head.is_some_and(|head| head.log_id == meta.log_id));
-    named.or_else(|| metas().next()).cloned()
-}
-
-fn head_of(env: &Env, paths: &Paths) -> Result<Option<Head>, Error> {
-    let head = head_file::read(&*env.disk, paths)?.map(|bytes| HeadFile::decode(&bytes));
-    Ok(head.filter(|file| !file.mixed).and_then(|file| file.head))
-}
-
-/// Every file that is or looks like a segment, with whatever header can be made out.
-fn candidates(env: &Env, paths: &Paths, listing: &Listing) -> Result<Vec<Candidate>, Error> {
-    let named = listing.firsts.iter().map(|first| (Some(*first), paths.segment(*first)));
-    let strange = listing.strange.iter().map(|path| (None, path.clone()));
-    let read = named.chain(strange).map(|(name, path)| Candidate::read(env, name, path));
-    read.collect()
 }
 
 fn size_of(env: &Env, path: &Path) -> Result<u64, Error> {
@@ -122,6 +98,7 @@ struct Prefix<'a> {
     readers: &'a BodyReader,
     meta: Option<LogMeta>,
     end: SegmentEnd,
+    reached: Reached,
     survey: Survey,
 }
 
@@ -193,6 +170,8 @@ impl Prefix<'_> {
             at = after(&at, &frame, crc);
         };
         self.survey.kept_end = at.seq;
+        let chain = at.chain.filter(|_| header.generation == 0);
+        self.reached = Reached { segment: header.first_seq, seq: at.seq, chain, ended: false };
         let cut_at = sealed.as_ref().map_or(at.offset, |seal| seal.end);
         let nonzero = rest(window, header.salt, cut_at)?.nonzero_end > cut_at;
         // Zeros are reserved space, or were left by a crash, where nothing follows.
@@ -203,7 +182,9 @@ impl Prefix<'_> {
         let Some(found) = sealed else { return Ok(false) };
         let seal = &found.seal;
         self.survey.sealed.push((header.first_seq, seal.end_seq, seal.chain_out));
-        (self.end.first, self.end.chain) = (seal.end_seq, seal.chain_out);
+        let (end, chain) = (seal.end_seq, seal.chain_out);
+        (self.end.first, self.end.chain) = (end, chain);
+        self.reached = Reached { segment: end, seq: end, chain: Some(chain), ended: true };
         Ok(true)
     }
 

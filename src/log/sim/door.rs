@@ -64,7 +64,29 @@ impl Disk for SimDisk {
         if !state.is_empty(to) {
             return Err(io::ErrorKind::DirectoryNotEmpty.into());
         }
-        state.rename_names(NameChange::Rename(from.to_path_buf(), to.to_path_buf()));
+        let (from, to) = (from.to_path_buf(), to.to_path_buf());
+        match state.live.get(&from).copied() {
+            Some(file @ Node::File(_)) if from.parent() != to.parent() => {
+                // Two directories change, and each is durable by its own sync.
+                state.rename_names(NameChange::Put(to, file));
+                state.rename_names(NameChange::Remove(from));
+            }
+            _ => state.rename_names(NameChange::Rename(from, to)),
+        }
+        Ok(())
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        let inode = state.file(from)?;
+        state.whole_change()?;
+        if state.live.contains_key(to) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if !to.parent().is_some_and(|parent| state.is_dir(parent)) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        state.rename_names(NameChange::Put(to.to_path_buf(), Node::File(inode)));
         Ok(())
     }
 

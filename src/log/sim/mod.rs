@@ -8,6 +8,8 @@
 mod door;
 mod file;
 mod inode;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -144,7 +146,9 @@ impl State {
     /// How many of `more` bytes still find room.
     fn fitting(&self, more: usize) -> usize {
         let Some(room) = self.room_bytes else { return more };
-        let inodes = self.live.values().filter_map(|node| self.inodes.get(node.file()?));
+        // A file with two names takes its room once.
+        let files: BTreeSet<usize> = self.live.values().filter_map(|node| node.file()).collect();
+        let inodes = files.into_iter().filter_map(|file| self.inodes.get(file));
         let used: usize = inodes.map(|inode| inode.bytes().len()).sum();
         more.min(usize::try_from(room).unwrap_or(usize::MAX).saturating_sub(used))
     }

@@ -126,6 +126,9 @@ impl Disk for InTurn {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.go().rename(from, to)
     }
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.go().link(from, to)
+    }
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.go().remove(path)
     }

@@ -21,6 +21,7 @@ use super::sealed::{FoundSeal, find_seal};
 use super::segment::{SegmentHeader, parse_segment_name};
 use super::{BodyReader, Env, LogMeta, Tally};
 use crate::error::{Error, Fault};
+use crate::planted::planted;
 use walk::Place;
 
 pub(super) use walk::directory_of;
@@ -239,7 +240,9 @@ impl Pass<'_> {
             return Ok(());
         };
         self.report.segments += 1;
-        self.check_link(&open.path, &header, before)?;
+        let linked = self.check_link(&open.path, &header, before)?;
+        // Nothing is known of the customers before a segment whose predecessor is missing.
+        let before = before.filter(|_| linked || planted("tally carried over a gap"));
         let size = limit.unwrap_or(open.size).min(open.size);
         let mut window = Window::new(&*open.file, &open.path, size);
         let sealed = match find_seal(&mut window, size, &header) {
@@ -265,18 +268,21 @@ impl Pass<'_> {
         Ok(())
     }
 
+    /// Whether the segment continues the one before it, if that one can be read.
     fn check_link(
         &mut self,
         path: &Path,
         header: &SegmentHeader,
         before: Option<Before>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         if self.meta.get_or_insert_with(|| header.meta.clone()) != &header.meta {
             self.fault(path, 0, Fault::Corrupt("the segment is another log's"), None);
         }
-        let Some(Before { end, chain, .. }) = before else { return Ok(()) };
+        let Some(Before { end, chain, .. }) = before else { return Ok(true) };
         let missing = Some(end..header.first_seq).filter(|range| !range.is_empty());
-        check_link(end, chain, path, header).or_else(|error| self.note(error, missing))
+        let Err(error) = check_link(end, chain, path, header) else { return Ok(true) };
+        self.note(error, missing)?;
+        Ok(false)
     }
 
     fn fault(&mut self, path: &Path, offset: u64, fault: Fault, events: Option<Range<u64>>) {

@@ -158,3 +158,16 @@ fn what_is_refused_when_keys_are_read_stays_as_it_is() {
     println!("{refusals} refusals");
     assert!(refusals > 100);
 }
+
+#[test]
+fn verify_does_not_accuse_what_stands_behind_a_missing_segment() {
+    let (mut files, _) = super::repair::log();
+    let is_segment = |path: &&PathBuf| path.extension().is_some_and(|end| end == "seg");
+    let second = files.keys().filter(is_segment).nth(1).unwrap().clone();
+    files.remove(&second);
+    let disk = SimDisk::of_files(&files);
+    let found = check::verify(&super::repair::world(&disk), Path::new("/log"), true).unwrap();
+    let reasons: Vec<&str> = found.problems.iter().map(|one| &*one.reason).collect();
+    assert!(reasons.iter().any(|reason| reason.contains("is missing before it")), "{reasons:?}");
+    assert!(reasons.iter().all(|reason| !reason.contains("customers before it")), "{reasons:?}");
+}

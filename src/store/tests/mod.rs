@@ -16,6 +16,7 @@ mod marks;
 mod meanwhile;
 mod repair;
 mod repair_crash;
+mod repair_others;
 mod superseded;
 
 use std::path::Path;

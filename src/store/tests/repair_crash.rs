@@ -42,7 +42,14 @@ fn damages() -> Vec<(String, Files)> {
 }
 
 /// After a repair that was cut short: damaged still, or as long as planned. Then a new plan.
-pub(super) fn finish(disk: &SimDisk, before: &Files, planned: &Repair, salvage: &[u8], hint: &str) {
+/// Whether there was need of one.
+pub(super) fn finish(
+    disk: &SimDisk,
+    before: &Files,
+    planned: &Repair,
+    salvage: &[u8],
+    hint: &str,
+) -> bool {
     let dir = Path::new(DIR);
     let again = plan(&world(disk), dir).unwrap_or_else(|error| panic!("{hint}: {error}"));
     assert_eq!(again.kept_end, planned.kept_end, "{hint}");
@@ -54,6 +61,15 @@ pub(super) fn finish(disk: &SimDisk, before: &Files, planned: &Repair, salvage: 
         let told = planned.salvage.as_ref().is_some_and(|path| again.earlier.contains(path));
         assert!(told, "{hint}: {again:?}");
     }
+    for change in planned.changes.iter().filter(|change| change.kind != ChangeKind::Create) {
+        let (bytes, from) = match change.kind {
+            ChangeKind::Cut { offset } => (&before[&change.path], offset as usize),
+            _ => (&before[&change.path], 0),
+        };
+        let in_place = files.get(&change.path) == Some(bytes);
+        let kept = files.get(&change.kept).map(Vec::as_slice) == Some(&bytes[from..]);
+        assert!(in_place || kept, "{hint}: {} is nowhere", change.path.display());
+    }
     if again.is_needed() {
         let done = apply(&world(disk), dir, &again.hash);
         done.unwrap_or_else(|error| panic!("{hint}: again: {error}"));
@@ -62,6 +78,7 @@ pub(super) fn finish(disk: &SimDisk, before: &Files, planned: &Repair, salvage: 
     assert_eq!(problems, [], "{hint}");
     let store = open(Arc::new(disk.clone()), dir, 2, 1 << 10).unwrap();
     assert_eq!(store.end().unwrap(), planned.kept_end, "{hint}");
+    again.is_needed()
 }
 
 /// A log that opens although it is not as long as before must be as long as planned.
@@ -115,7 +132,8 @@ fn a_repair_cut_by_power_anywhere_is_damaged_still_or_done() {
             let after = disk.crash(&mut pick, false);
             let hint = format!("{hint}, round {round}");
             never_silently_shorter(&after, files, planned, &hint);
-            finish(&after, files, planned, salvage, &hint);
+            let again = finish(&after, files, planned, salvage, &hint);
+            assert!(!(whole && again), "{hint}: applied, and yet to be repaired");
             states += 1;
         }
         !whole
@@ -125,7 +143,7 @@ fn a_repair_cut_by_power_anywhere_is_damaged_still_or_done() {
 
 #[test]
 fn a_repair_whose_calls_fail_says_so_and_a_new_plan_goes_on() {
-    let mut played = 0;
+    let (mut played, mut failed) = (0, 0);
     sweep(|files, planned, salvage, at, hint| {
         let mut reached = false;
         let all = [SimFault::Error(28), SimFault::SyncLost, SimFault::Error(5), SimFault::Short];
@@ -134,14 +152,68 @@ fn a_repair_whose_calls_fail_says_so_and_a_new_plan_goes_on() {
             disk.fail(at, fault, false);
             let done = apply(&world(&disk), Path::new(DIR), &planned.hash);
             reached |= disk.changes() > at;
-            let hint = format!("{hint}, {fault:?}, {:?}", done.err());
+            let applied = done.is_ok();
+            failed += u64::from(!applied);
+            let hint = format!("{hint}, {fault:?}, {:?}", done.map(|done| done.later));
             let after = disk.kill();
             after.evict();
             never_silently_shorter(&after, files, planned, &hint);
-            finish(&after, files, planned, salvage, &hint);
+            let again = finish(&after, files, planned, salvage, &hint);
+            assert!(!(applied && again), "{hint}: applied, and yet to be repaired");
             played += 1;
         }
         reached
     });
-    println!("repair: {played} failing calls");
+    println!("repair: {played} failing calls, of which {failed} ended it");
+    assert!(failed > 100);
+}
+
+#[test]
+fn a_repair_without_room_changes_nothing_and_leaves_nothing_half_written() {
+    let (what, files) = damages().swap_remove(1);
+    let dir = Path::new(DIR);
+    let used: usize = files.values().map(Vec::len).sum();
+    let (mut room, mut refused) = (used, 0);
+    loop {
+        let disk = SimDisk::of_files(&files);
+        let planned = plan(&world(&disk), dir).unwrap();
+        disk.limit(Some(room as u64));
+        match apply(&world(&disk), dir, &planned.hash) {
+            Ok(done) => {
+                assert!(refused > 10, "{what}");
+                assert!(done.later.is_none_or(|reason| reason.contains("(os error 28)")));
+                break;
+            }
+            Err(Error::Io { .. }) => {}
+            Err(error) => panic!("{what}, room {room}: {error}"),
+        }
+        let after = disk.files();
+        for (path, bytes) in &files {
+            assert_eq!(after.get(path), Some(bytes), "{what}, room {room}");
+        }
+        let tmp = after.keys().find(|path| path.extension().is_some_and(|end| end == "tmp"));
+        assert_eq!(tmp, None, "{what}, room {room}");
+        (room, refused) = (room + 32, refused + 1);
+    }
+    println!("repair: {refused} sizes of a disk without room");
+}
+
+#[test]
+fn a_repair_is_done_though_head_and_keys_cannot_be_made() {
+    let (what, files) = damages().swap_remove(0);
+    let disk = SimDisk::of_files(&files);
+    let dir = Path::new(DIR);
+    let planned = plan(&world(&disk), dir).unwrap();
+    apply(&world(&disk), dir, &planned.hash).unwrap();
+    let mut later = 0;
+    for at in 0..disk.changes() {
+        let disk = SimDisk::of_files(&files);
+        disk.fail(at, SimFault::Error(28), true);
+        let Ok(done) = apply(&world(&disk), dir, &planned.hash) else { continue };
+        assert!(done.later.is_some(), "{what}, {at}");
+        let after = disk.kill();
+        assert!(!plan(&world(&after), dir).unwrap().is_needed(), "{what}, {at}");
+        later += 1;
+    }
+    assert!(later > 3, "{later}");
 }
