@@ -268,11 +268,38 @@ fn a_writer_asks_the_disk_for_no_more_than_it_needs() {
     assert!(synced > opened);
     writer.sync().unwrap();
     assert_eq!(disk.changes(), synced, "synced again");
-    // More than is gathered goes out by itself.
+    // A log that was closed has nothing to cut: head alone is written, twice, and synced.
+    writer.close().unwrap();
+    let closed = disk.copy();
+    open_for_append(&closed, 0).unwrap().0.close().unwrap();
+    assert_eq!(closed.changes(), 3, "more than head was touched");
+}
+
+/// More than is gathered goes out by itself.
+#[test]
+fn large_batches_are_handed_over_unasked() {
+    let disk = SimDisk::default();
+    let (mut writer, _) =
+        Writer::open(&world(&disk), Path::new(DIR), &settings(64 << 20), readers(), 0).unwrap();
+    let opened = disk.changes();
     for _ in 0..5 {
         append(&mut writer, 1, 0, 60_000);
     }
-    assert!(disk.changes() > synced, "nothing was handed over");
+    assert!(disk.changes() > opened, "nothing was handed over");
+}
+
+/// A batch that just fits stays in its segment, and the next one does not.
+#[test]
+fn a_segment_is_filled_to_its_last_byte() {
+    for (filler, sealed) in [(2792, 0), (2824, 0), (2825, 1)] {
+        let disk = SimDisk::default();
+        let (mut writer, _) =
+            Writer::open(&world(&disk), Path::new(DIR), &settings(3072), readers(), 0).unwrap();
+        append(&mut writer, 1, 0, 0);
+        // At 192, with a header of 32 and 24 more bytes of body, padded to 32.
+        append(&mut writer, 1, 0, filler);
+        assert_eq!(writer.take_sealed().len(), sealed, "{filler}");
+    }
 }
 
 /// A head that was published long ago is synced while the writer waits for something to do.
