@@ -166,8 +166,6 @@ impl Examination<'_> {
         self.check_log_id(&header.meta)?;
         let mut sparse = Window::sparse(&*open.file, &open.path, open.size);
         let sealed = find_seal(&mut sparse, open.size, &header)?;
-        let trusted = planted("seal trusted without its batches");
-        let is_proven = |found: &FoundSeal| trusted || found.durable_offset == found.offset;
         if let Some(found) = sealed.filter(is_proven) {
             chain.sealed.push(Arc::new(SealedSegment::new(open.path, header, found)));
             return Ok(());
@@ -315,9 +313,7 @@ impl Examination<'_> {
         if ahead || self.proven_seq() > at.seq || named > at.offset || at.offset > window.size() {
             return Err(lost(&path, at, stop, self.proven_seq()));
         }
-        if at.offset > FRAMES_END_MAX {
-            return Err(Fault::Corrupt("the segment is longer than 4 GiB").at(&path, at.offset));
-        }
+        check_offset(&path, at.offset)?;
         if !walk.met_head {
             return Err(
                 Fault::Corrupt("the segment is not the one that the head speaks of").at(&path, 0)
@@ -325,8 +321,8 @@ impl Examination<'_> {
         }
         let torn_bytes = rest.nonzero_end - at.offset;
         match stop {
-            _ if torn_bytes == 0 || planted("damage taken for torn") => Ok(torn_bytes),
-            _ if planted("torn taken for damage") => Err(stop.error(&path, at)),
+            _ if planted("damage taken for torn") => Ok(torn_bytes),
+            _ if planted("torn taken for damage") && torn_bytes > 0 => Err(stop.error(&path, at)),
             Stop::FileEnds
             | Stop::HeaderZero
             | Stop::HeaderCut
@@ -339,6 +335,19 @@ impl Examination<'_> {
             | Stop::BodyDamaged => Err(stop.error(&path, at)),
         }
     }
+}
+
+/// Whether all batches before a seal were synced before it was written: they need no second look.
+fn is_proven(found: &FoundSeal) -> bool {
+    planted("seal trusted without its batches") || found.durable_offset == found.offset
+}
+
+/// Refuses to go on where the offsets of another frame and a seal would not fit into 32 bits.
+pub(super) fn check_offset(path: &Path, offset: u64) -> Result<(), Error> {
+    if offset > FRAMES_END_MAX {
+        return Err(Fault::Corrupt("the segment is longer than 4 GiB").at(path, offset));
+    }
+    Ok(())
 }
 
 /// The tally after a body, whose own word on the customers before it must agree.

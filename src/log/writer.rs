@@ -267,12 +267,11 @@ impl Writer {
     }
 
     /// Whether the active segment cannot or should not take another frame.
-    fn is_full(&self, frame_bytes: u64, events: u32) -> bool {
+    pub(super) fn is_full(&self, frame_bytes: u64, events: u32) -> bool {
         let delta = self.end.seq - self.active.header.first_seq;
         self.end.offset + frame_bytes > self.settings.segment_bytes_max
             || self.active.entry_count() >= self.settings.frames_max as usize
             || delta + u64::from(events) > u64::from(u32::MAX)
-            || self.exceeds_offsets(frame_bytes)
     }
 
     /// Whether another frame and a seal after it could start where 32 bits do not reach.

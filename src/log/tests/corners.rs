@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::super::paths::{Paths, make_dirs};
+use super::super::recovery::check_offset;
 use super::faults::oldest_head;
 use super::table::{
     DIR, Verdict, all_say, edited, head, one_segment, open_for_append, push_forged, reader_verdict,
@@ -336,4 +337,43 @@ fn a_segment_takes_only_so_many_batches_of_marks() {
     writer.close().unwrap();
     let opened = view(&disk).unwrap();
     assert_eq!((opened.end(), opened.sealed_segments()[0].frames), (1, 1_200_001));
+}
+
+/// Sequences and offsets of frames have 32 bits. No test makes segments that long: their ends are
+/// put there.
+#[test]
+fn a_segment_ends_before_its_numbers_do() {
+    let disk = SimDisk::default();
+    let (mut writer, _) =
+        Writer::open(&world(&disk), Path::new(DIR), &settings(4000 << 20), readers(), 0).unwrap();
+    writer.end.seq = u64::from(u32::MAX) - 5;
+    assert!(!writer.is_full(64, 5));
+    assert!(writer.is_full(64, 6));
+    let (mut writer, _) = open(&world(&SimDisk::default()), Path::new(DIR), 4000 << 20).unwrap();
+    append(&mut writer, 7, 0, 0);
+    writer.sync().unwrap();
+    append(&mut writer, 1, 0, 2000 << 10);
+    assert!(!writer.is_full((4000 << 20) - writer.end.offset, 1));
+    assert!(writer.is_full((4000 << 20) - writer.end.offset + 1, 1));
+    let (mut writer, _) = open(&world(&SimDisk::default()), Path::new(DIR), 3000).unwrap();
+    let (body, after) = super::Body::new(0, 0, Vec::new()).encode(&writer.tally());
+    writer.end.offset = FRAMES_END_MAX - 64;
+    writer.append(&body, 0, after).unwrap();
+    assert_eq!(writer.end.offset, FRAMES_END_MAX);
+    assert!(writer.append(&body, 0, after).unwrap_err().to_string().contains("full"));
+    check_offset(&segment(0), FRAMES_END_MAX).unwrap();
+    assert!(check_offset(&segment(0), FRAMES_END_MAX + 1).is_err());
+}
+
+/// A segment that is not the first one fills up by its own sequences.
+#[test]
+fn later_segments_count_from_their_own_first_event() {
+    let (mut writer, _) = open(&world(&SimDisk::default()), Path::new(DIR), 3000).unwrap();
+    append(&mut writer, 9, 0, 2000);
+    append(&mut writer, 1, 0, 2000);
+    let first = writer.take_sealed()[0].end_seq;
+    assert_eq!(first, 9);
+    writer.end.seq = first + u64::from(u32::MAX);
+    assert!(!writer.is_full(64, 0));
+    assert!(writer.is_full(64, 1));
 }
