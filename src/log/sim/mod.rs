@@ -200,26 +200,6 @@ impl SimDisk {
         self.state().fault = Some((at, fault, for_ever));
     }
 
-    /// Lets the `at`-th call that changes nothing fail with a number of the operating system.
-    pub(crate) fn fail_look(&self, at: u64, error: i32, for_ever: bool) {
-        self.state().look_fault = Some((at, error, for_ever));
-    }
-
-    /// How many calls that change nothing were asked for so far.
-    pub(crate) fn looks(&self) -> u64 {
-        self.state().looks
-    }
-
-    /// Gives all files together room for so many bytes.
-    pub(crate) fn limit(&self, room_bytes: Option<u64>) {
-        self.state().room_bytes = room_bytes;
-    }
-
-    /// Lets it be another machine's.
-    pub(crate) fn move_away(&self) {
-        self.state().is_remote = true;
-    }
-
     /// How many changes were asked for so far.
     pub(crate) fn changes(&self) -> u64 {
         self.state().changes
@@ -230,15 +210,6 @@ impl SimDisk {
         let copy = self.copy();
         self.state().off = true;
         copy
-    }
-
-    /// As [`SimDisk::kill`], for who goes on from there: what is to go wrong still does.
-    pub(crate) fn restart(&self) -> SimDisk {
-        let mut old = self.state();
-        let state =
-            State { locked_alone: BTreeSet::new(), locked_shared: BTreeMap::new(), ..old.clone() };
-        old.off = true;
-        SimDisk::with(state)
     }
 
     /// As [`SimDisk::kill`], but who uses this one lives on.
@@ -310,6 +281,39 @@ impl SimDisk {
             state.inodes.push(Inode::durable(bytes.clone()));
         }
         state.durable = state.live.clone();
+        SimDisk::with(state)
+    }
+}
+
+/// What only the tests ask for.
+#[cfg(test)]
+impl SimDisk {
+    /// Lets the `at`-th call that changes nothing fail with a number of the operating system.
+    pub(crate) fn fail_look(&self, at: u64, error: i32, for_ever: bool) {
+        self.state().look_fault = Some((at, error, for_ever));
+    }
+
+    /// How many calls that change nothing were asked for so far.
+    pub(crate) fn looks(&self) -> u64 {
+        self.state().looks
+    }
+
+    /// Gives all files together room for so many bytes.
+    pub(crate) fn limit(&self, room_bytes: Option<u64>) {
+        self.state().room_bytes = room_bytes;
+    }
+
+    /// Lets it be another machine's.
+    pub(crate) fn move_away(&self) {
+        self.state().is_remote = true;
+    }
+
+    /// As [`SimDisk::kill`], for who goes on from there: what is to go wrong still does.
+    pub(crate) fn restart(&self) -> SimDisk {
+        let mut old = self.state();
+        let state =
+            State { locked_alone: BTreeSet::new(), locked_shared: BTreeMap::new(), ..old.clone() };
+        old.off = true;
         SimDisk::with(state)
     }
 }
