@@ -12,6 +12,7 @@ mod race;
 mod table;
 mod whole;
 mod workload;
+mod writing;
 
 use std::path::Path;
 use std::sync::Arc;
