@@ -322,7 +322,9 @@ impl Examination<'_> {
         let torn_bytes = rest.nonzero_end - at.offset;
         match stop {
             _ if planted("damage taken for torn") => Ok(torn_bytes),
-            _ if planted("torn taken for damage") && torn_bytes > 0 => Err(stop.error(&path, at)),
+            Stop::FrameCut | Stop::BodyTorn if planted("torn taken for damage") => {
+                Err(stop.error(&path, at))
+            }
             Stop::FileEnds
             | Stop::HeaderZero
             | Stop::HeaderCut

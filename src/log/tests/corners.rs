@@ -250,3 +250,27 @@ fn an_error_names_the_events_that_are_lost() {
     let cut = edited(&disk.files(), &segment(0), |bytes| bytes.truncate(2848));
     assert!(told(&cut).contains("(events from 9 on)"), "{}", told(&cut));
 }
+
+/// A seal that was written with batches that were not synced before it is looked at as they are:
+/// zeros behind it are cut, and anything else is damage.
+#[test]
+fn what_follows_an_unproven_seal_is_looked_at() {
+    let disk = SimDisk::default();
+    let (mut writer, _) = open_for_append(&disk, 0).unwrap();
+    for _ in 0..4 {
+        append(&mut writer, 1, 0, 900);
+    }
+    writer.close().unwrap();
+    let mut files = without_head(disk.files());
+    files.retain(|path, _| *path == segment(0) || path.extension().is_none());
+    let size = files[&segment(0)].len();
+    let end = report(&files).events;
+    assert!((2..4).contains(&end), "{end} events");
+    all_say(&files, &Verdict::End(end));
+    for zeros in [1, 40, 700] {
+        let followed = edited(&files, &segment(0), |bytes| bytes.resize(size + zeros, 0));
+        all_say(&followed, &Verdict::End(end));
+        let followed = edited(&followed, &segment(0), |bytes| bytes[size + zeros - 1] = 1);
+        all_say(&followed, &Verdict::Damaged(segment(0), size as u64));
+    }
+}
