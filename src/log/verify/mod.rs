@@ -259,7 +259,7 @@ impl Pass<'_> {
             directory: directory_of(&mut window, sealed.as_ref())?,
             seal: sealed.as_ref().map(FoundSeal::position),
             at: header.start(),
-            tally: before.filter(|before| before.end == first).map(|before| before.tally),
+            tally: before.map(|before| before.tally),
             rows: 0,
         };
         let end = self.frames(&mut window, &mut place, deep)?;
