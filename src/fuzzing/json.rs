@@ -102,11 +102,19 @@ fn alone(text: &[u8]) {
             assert_eq!(Some(rejection.reason.name()), fact.err());
             assert!(!rejection.detail.is_empty());
             let mut line = String::new();
-            write_reject("a file", 7, &rejection, text.trim_ascii(), &mut line);
+            write_reject("a file", 7, &rejection, trim_blanks(text), &mut line);
             assert_eq!(line.bytes().filter(|byte| *byte == b'\n').count(), 1, "{line}");
             assert_eq!(read(&mut line.as_bytes()), [(1, Err(rejection.reason))], "{line}");
         }
     }
+}
+
+/// Without the blanks of JSON around it; a form feed is none.
+fn trim_blanks(text: &[u8]) -> &[u8] {
+    let is_ink = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let end = text.iter().rposition(is_ink).map_or(0, |last| last + 1);
+    let start = text.iter().position(is_ink).unwrap_or(end);
+    &text[start..end]
 }
 
 fn comes_back(event: &Event<'_>, fact: &Fact) {
