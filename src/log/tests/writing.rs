@@ -13,8 +13,7 @@ fn world(disk: &SimDisk) -> Env {
 #[test]
 fn a_writer_asks_the_disk_for_no_more_than_it_needs() {
     let disk = SimDisk::default();
-    let (mut writer, _) =
-        Writer::open(&world(&disk), Path::new(DIR), &settings(64 << 20), readers(), 0).unwrap();
+    let (mut writer, _) = open(&world(&disk), Path::new(DIR), 64 << 20).unwrap();
     let opened = disk.changes();
     for _ in 0..100 {
         append(&mut writer, 1, 0, 40);
@@ -36,8 +35,7 @@ fn a_writer_asks_the_disk_for_no_more_than_it_needs() {
 #[test]
 fn large_batches_are_handed_over_unasked() {
     let disk = SimDisk::default();
-    let (mut writer, _) =
-        Writer::open(&world(&disk), Path::new(DIR), &settings(64 << 20), readers(), 0).unwrap();
+    let (mut writer, _) = open(&world(&disk), Path::new(DIR), 64 << 20).unwrap();
     let opened = disk.changes();
     for _ in 0..5 {
         append(&mut writer, 1, 0, 60_000);
@@ -49,8 +47,7 @@ fn large_batches_are_handed_over_unasked() {
 #[test]
 fn space_is_reserved_in_growing_steps() {
     let disk = SimDisk::default();
-    let (mut writer, _) =
-        Writer::open(&world(&disk), Path::new(DIR), &settings(12 << 20), readers(), 0).unwrap();
+    let (mut writer, _) = open(&world(&disk), Path::new(DIR), 12 << 20).unwrap();
     let mut sizes = Vec::new();
     while writer.end.offset < 11 << 20 {
         append(&mut writer, 1, 0, 60_000);
@@ -72,8 +69,7 @@ fn space_is_reserved_in_growing_steps() {
 fn a_segment_is_filled_to_its_last_byte() {
     for (filler, sealed) in [(2792, 0), (2824, 0), (2825, 1)] {
         let disk = SimDisk::default();
-        let (mut writer, _) =
-            Writer::open(&world(&disk), Path::new(DIR), &settings(3072), readers(), 0).unwrap();
+        let (mut writer, _) = open(&world(&disk), Path::new(DIR), 3072).unwrap();
         append(&mut writer, 1, 0, 0);
         // At 192, with a header of 32 and 24 more bytes of body, padded to 32.
         append(&mut writer, 1, 0, filler);
@@ -122,8 +118,7 @@ fn a_segment_takes_only_so_many_batches_of_marks() {
 #[test]
 fn a_segment_ends_before_its_numbers_do() {
     let disk = SimDisk::default();
-    let (mut writer, _) =
-        Writer::open(&world(&disk), Path::new(DIR), &settings(4000 << 20), readers(), 0).unwrap();
+    let (mut writer, _) = open(&world(&disk), Path::new(DIR), 4000 << 20).unwrap();
     writer.end.seq = u64::from(u32::MAX) - 5;
     assert!(!writer.is_full(64, 5));
     assert!(writer.is_full(64, 6));
