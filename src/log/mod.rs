@@ -52,7 +52,7 @@ pub(crate) use disk::{Access, Disk, File};
 pub(crate) use disk::{read_full, write_full};
 pub(crate) use map::Map;
 pub(crate) use meta::read_meta;
-pub(crate) use paths::nested;
+pub(crate) use paths::{names, nested};
 pub(crate) use restore::Building;
 pub(crate) use segment::{parse_segment_name, segment_name};
 #[cfg(any(test, fuzzing))]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::disk::Disk;
 use super::segment::segment_name;
 use crate::error::Error;
+use crate::planted::planted;
 
 /// The suffix of files that are renamed once they are whole; a leftover is no damage.
 pub(crate) const TMP: &str = ".tmp";
@@ -58,6 +59,16 @@ impl Paths {
             }
             Err(error) => Err(Error::io("find the file system of", &self.dir)(error)),
         }
+    }
+}
+
+/// The names in a directory, none if there is no such directory.
+pub(crate) fn names(disk: &dyn Disk, dir: &Path) -> Result<Vec<String>, Error> {
+    match disk.list(dir) {
+        Ok(names) => Ok(names),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(_) if planted("files that cannot be listed taken for none") => Ok(Vec::new()),
+        Err(error) => Err(Error::io("list", dir)(error)),
     }
 }
 

@@ -8,7 +8,7 @@ use super::backup::Destination;
 use super::catalog::OpenSegment;
 use super::copy::{Copies, OnCopying, Origin, SegmentSum};
 use super::disk::Access;
-use super::paths::{Paths, make_dirs, parent_of};
+use super::paths::{Paths, make_dirs, names, parent_of};
 use super::segment::parse_segment_name;
 use super::{Env, Fault};
 use crate::error::Error;
@@ -115,10 +115,10 @@ impl Building {
 fn check_ours(env: &Env, built: &Path) -> Result<(), Error> {
     let paths = Paths::of(built);
     let is_half = |name: &String| parse_segment_name(name.trim_end_matches(".tmp")).is_some();
-    let inside = names(env, built)?;
+    let inside = names(&*env.disk, built)?;
     let is_ours = !is_link(env, built)?
         && inside.iter().all(|name| paths.dir.join(name) == paths.segments)
-        && (inside.is_empty() || names(env, &paths.segments)?.iter().all(is_half));
+        && (inside.is_empty() || names(&*env.disk, &paths.segments)?.iter().all(is_half));
     if is_ours {
         return Ok(());
     }
@@ -129,7 +129,7 @@ fn check_ours(env: &Env, built: &Path) -> Result<(), Error> {
 
 /// Makes place for the log where an empty directory is.
 fn give_way(env: &Env, dir: &Path) -> Result<(), Error> {
-    if !names(env, dir)?.is_empty() {
+    if !names(&*env.disk, dir)?.is_empty() {
         return Err(refused(format!("{} is not empty", dir.display())));
     }
     if is_link(env, dir)? {
@@ -143,15 +143,6 @@ fn give_way(env: &Env, dir: &Path) -> Result<(), Error> {
             Err(Error::io("make place for the log in", dir)(error))
         }
         _ => Ok(()),
-    }
-}
-
-/// The names in a directory, none if there is no such directory.
-fn names(env: &Env, dir: &Path) -> Result<Vec<String>, Error> {
-    match env.disk.list(dir) {
-        Ok(names) => Ok(names),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(Error::io("list", dir)(error)),
     }
 }
 

@@ -9,7 +9,7 @@ use super::files;
 use super::shelf::KEYS;
 use super::sidecar::Sidecar;
 use crate::Error;
-use crate::log::{Env, View, read_meta, repair};
+use crate::log::{self, Env, View, read_meta, repair};
 use crate::planted::planted;
 
 /// The log as it can be read, held against what derived files prove.
@@ -67,10 +67,5 @@ pub(super) fn sidecars(env: &Env, dir: &Path) -> Result<Vec<PathBuf>, Error> {
 
 /// The names in a directory of derived files, none if there is no such directory.
 pub(super) fn names(env: &Env, dir: &Path) -> Result<Vec<String>, Error> {
-    match env.disk.list(dir) {
-        Ok(names) => Ok(names),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(_) if planted("files that cannot be listed taken for none") => Ok(Vec::new()),
-        Err(error) => Err(Error::io("list", dir)(error)),
-    }
+    log::names(&*env.disk, dir)
 }
