@@ -155,10 +155,16 @@ impl Sidecar {
         }
         let entries_at = ((1_usize << self.bits) + 1) * 4;
         let bytes = self.proven(entries_at + from as usize * 8, (to - from) as usize * 8)?;
+        let before = found.len();
         for entry in bytes.chunks_exact(8) {
             if read_u32(entry, 0) == Some(low(hash)) {
                 let row = read_u32(entry, 4).ok_or(BROKEN)?;
-                found.push(self.cover.first + u64::from(row));
+                let sequence = self.cover.first.checked_add(u64::from(row));
+                let Some(sequence) = sequence.filter(|sequence| *sequence < self.cover.end) else {
+                    found.truncate(before);
+                    return Err(BROKEN);
+                };
+                found.push(sequence);
             }
         }
         Ok(())
@@ -216,7 +222,7 @@ fn read_u64(bytes: &[u8], at: usize) -> Option<u64> {
 mod tests {
     use super::*;
 
-    const COVER: Cover = Cover { log_id: 9, first: 1_000, end: 2_000, chain: 77 };
+    const COVER: Cover = Cover { log_id: 9, first: 1_000, end: 11_000, chain: 77 };
 
     fn spread(n: u32) -> u64 {
         u64::from(n).wrapping_mul(0x9E37_79B9_7F4A_7C15)
@@ -245,6 +251,17 @@ mod tests {
                 sidecar.candidates(spread(n) ^ 1, &mut found).unwrap();
                 assert!(found.is_empty());
             }
+        }
+    }
+
+    #[test]
+    fn an_entry_for_a_row_that_its_segment_does_not_have_is_refused() {
+        let end = COVER.first + 4;
+        for (first, end) in [(COVER.first, end), (u64::MAX - 4, u64::MAX), (u64::MAX - 3, 0)] {
+            let sidecar = open(&encode(&Cover { first, end, ..COVER }, entries(8))).unwrap();
+            let mut found = Vec::new();
+            assert_eq!(sidecar.candidates(spread(3), &mut found), Err(BROKEN), "{first} to {end}");
+            assert!(found.is_empty());
         }
     }
 
