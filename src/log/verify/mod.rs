@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::body::Frame;
 use super::catalog::{Listing, OpenSegment, check_link, list};
 use super::disk::Access;
-use super::head::HeadFile;
+use super::head::{Head, HeadFile};
 use super::head_file;
 use super::paths::Paths;
 use super::recovery::Examination;
@@ -206,22 +206,48 @@ impl Pass<'_> {
             self.fault(&self.paths.head, 0, fault, None);
             firsts.pop();
         }
+        let mut end = 0;
         for (row, first) in firsts.iter().enumerate() {
             let next_first = firsts.get(row + 1).copied();
             let limit = limit.filter(|head| *first == head.segment_first);
             let limit = limit.map(|head| u64::from(head.durable_offset));
-            self.segment(*first, next_first, limit, deep)?;
+            end = self.segment(*first, next_first, limit, deep)?;
         }
-        Ok(())
+        match limit {
+            Some(head) => self.check_reached(&head, firsts.last().copied(), end),
+            None => Ok(()),
+        }
     }
 
+    /// Checks that what a living writer has synced is there, to which opening has no verdict: the
+    /// last segment is the one that head names, and was read up to `end`.
+    fn check_reached(&mut self, head: &Head, last: Option<u64>, end: u64) -> Result<(), Error> {
+        let (path, offset, fault) = match last {
+            None => (self.paths.segments.clone(), 0, "all segments are missing"),
+            Some(last) if last < head.segment_first => {
+                (self.paths.segments.clone(), 0, "the last segment is missing")
+            }
+            Some(last) if end < u64::from(head.durable_offset) => {
+                (self.paths.segment(last), end, "the segment ends before what was synced once")
+            }
+            Some(_) => return Ok(()),
+        };
+        let begin = match &self.stopped {
+            Some((stopped, told)) if *stopped == path => told.start,
+            Some(_) | None => self.before.filter(|_| last.is_some()).map_or(0, |it| it.end),
+        };
+        let events = begin..head.durable_seq;
+        self.note(Fault::Corrupt(fault).at(&path, offset), Some(events).filter(|it| !it.is_empty()))
+    }
+
+    /// Reads a segment; gives where its data ends.
     fn segment(
         &mut self,
         first: u64,
         next_first: Option<u64>,
         limit: Option<u64>,
         deep: Deep<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let before = self.before.take();
         // What a wrong name or a lost header hides begins where the log before it ends.
         let begin = before.map_or(first, |before| before.end.min(first));
@@ -231,13 +257,13 @@ impl Pass<'_> {
         }
         let open = match OpenSegment::open(&*self.env.disk, self.paths, first, Access::Read) {
             Ok(open) => open,
-            Err(error) => return self.note(error, events),
+            Err(error) => return self.note(error, events).map(|()| 0),
         };
         let Some(header) = open.header else {
             if next_first.is_some() {
                 self.fault(&open.path, 0, Fault::Corrupt("the segment's header is gone"), events);
             }
-            return Ok(());
+            return Ok(0);
         };
         self.report.segments += 1;
         let linked = self.check_link(&open.path, &header, before)?;
@@ -265,7 +291,7 @@ impl Pass<'_> {
         let end = self.frames(&mut window, &mut place, deep)?;
         self.report.bytes += end;
         self.before = sealed.map(|found| Before::of(&found.seal));
-        Ok(())
+        Ok(end)
     }
 
     /// Whether the segment continues the one before it, if that one can be read.

@@ -14,6 +14,16 @@ const FIRST: &str = "ltvlog-data/segments/00000000000000000000.seg";
 impl Home {
     /// A log of several segments, 10 events a batch, with its checkpoints; their first sequences.
     fn segments(&self) -> Vec<u64> {
+        let (store, firsts) = self.open_segments();
+        store.close().unwrap();
+        // A program that another test starts just now has the lock too until it runs.
+        let segments = fs::File::open(self.path(LOG).join("segments")).unwrap();
+        segments.lock().unwrap();
+        firsts
+    }
+
+    /// The same while its writer lives.
+    fn open_segments(&self) -> (Store, Vec<u64>) {
         let generated =
             self.done(&["generate", "--events", "400", "--customers", "20", "--seed", "1"]);
         let options =
@@ -25,7 +35,6 @@ impl Home {
                 lines.iter().map(|line| Event::from_json(line.as_bytes(), &rules).unwrap());
             assert_eq!(store.append(events).unwrap().rejected(), 0);
         }
-        store.close().unwrap();
         self.write("all.ndjson", generated.out);
         let names = fs::read_dir(self.path(LOG).join("segments")).unwrap();
         let first = |name: String| name.trim_end_matches(".seg").parse().unwrap();
@@ -33,7 +42,7 @@ impl Home {
             names.map(|name| first(name.unwrap().file_name().into_string().unwrap())).collect();
         firsts.sort_unstable();
         assert!(firsts.len() > 3, "{firsts:?}");
-        firsts
+        (store, firsts)
     }
 
     fn segment(&self, first: u64) -> PathBuf {
@@ -201,6 +210,47 @@ fn a_plan_prints_the_first_lost_ranges_and_counts_the_rest() {
     assert!(text.contains(rest), "{text}");
     let hash = plan["hash"].as_str().unwrap();
     assert!(text.contains(&format!("--apply {hash}\n")), "{text}");
+}
+
+/// What head says is durable must be there while a writer lives too, whoever took it away.
+#[test]
+fn verify_beside_a_writer_tells_what_is_gone() {
+    for lost in ["all", "last", "end", "bit"] {
+        let home = Home::new();
+        let (store, firsts) = home.open_segments();
+        let last = *firsts.last().unwrap();
+        home.done(&["verify"]);
+        let name = format!("segments/{last:020}.seg");
+        let (file, reason, first) = match lost {
+            "all" => {
+                firsts.iter().for_each(|first| fs::remove_file(home.segment(*first)).unwrap());
+                ("segments".to_owned(), "all segments are missing", 0)
+            }
+            "last" => {
+                fs::remove_file(home.segment(last)).unwrap();
+                ("segments".to_owned(), "the last segment is missing", last)
+            }
+            "end" => {
+                let file = fs::OpenOptions::new().write(true).open(home.segment(last)).unwrap();
+                file.set_len(128).unwrap();
+                (name, "the segment ends before what was synced once", last)
+            }
+            _ => {
+                let bytes = fs::read(home.segment(last)).unwrap();
+                home.flip(
+                    &format!("{LOG}/{name}"),
+                    bytes.iter().rposition(|byte| *byte != 0).unwrap(),
+                );
+                (name, "the segment ends before what was synced once", 390)
+            }
+        };
+        let problems = home.problems();
+        assert_eq!(problems.len(), 1, "{lost}: {problems:?}");
+        assert_eq!(problems[0]["file"], *file, "{lost}");
+        assert_eq!(problems[0]["events"], json!({"first": first, "end": 400}), "{lost}");
+        assert_eq!(problems[0]["reason"], *reason, "{lost}");
+        drop(store);
+    }
 }
 
 /// Without a segment, whatever else is left says that there was a log, and how long it was: head
