@@ -84,7 +84,7 @@ class Log:
         self.end, self.chain, self.events_chain = 0, 0, 0
         self.forms = Counter()  # how many columns were met in each form
         self.segments = self.batches = self.bytes = self.torn_bytes = 0
-        self.sidecars = self.checkpoints = self.batches_of_marks = 0
+        self.sidecars = self.checkpoints = self.batches_of_marks = self.batches_of_choices = 0
         self.salts = set()
         self.customers, self.orders, self.taken, self.lines = [], {}, set(), []
         self.cents, self.appended_at = 0, -(1 << 63)
@@ -628,7 +628,8 @@ def report(log, damage=None):
     shown = {"ok": not problems}
     if log:
         names = [
-            *("segments", "batches", "batches_of_marks", "end", "bytes", "torn_bytes"),
+            *("segments", "batches", "batches_of_marks", "batches_of_choices"),
+            *("end", "bytes", "torn_bytes"),
             *("sidecars", "checkpoints", "cents", "appended_at", "chain"),
         ]
         shown.update((name, getattr(log, name)) for name in names)

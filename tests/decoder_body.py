@@ -281,9 +281,20 @@ def events_of(body, count, first, log):
     keys = split(12, lengths)
     fields = list(integers(13, count))
     need(all(0 <= bits < 128 for bits in fields), "a field needs a newer version")
-    text_lengths = list(integers(14, sum(bin(bits).count("1") for bits in fields)))
+    count_of_texts = sum(bin(bits).count("1") for bits in fields)
+    chosen = 17 in found
+    log.batches_of_choices += chosen
+    choices = list(integers(17, count_of_texts)) if chosen else range(count_of_texts)
+    written = 0
+    for choice in choices:
+        need(0 <= choice <= written, "distinct texts are not in the order in which they first come")
+        written += choice == written
+    text_lengths = list(integers(14, written))
     need(all(length >= 0 for length in text_lengths), "a text has a negative length")
-    texts = split(15, text_lengths)
+    texts = list(split(15, text_lengths))
+    need(not chosen or len(set(texts)) == written, "a distinct text is written twice")
+    need(sum(text_lengths[choice] for choice in choices) <= MIB_16, "texts are too long")
+    texts = iter([texts[choice] for choice in choices])
     marks = marks_of(take(16).bytes()) if 16 in found or not count else {}
     for number in found:
         need(number >= 64, f"column {number} has no rows, or needs a newer version")

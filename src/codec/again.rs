@@ -11,8 +11,8 @@ const LZ4_BYTES: u8 = 66;
 
 impl Batch<'_> {
     /// Checks that the batch's events and marks, encoded again, are the batch: every row and mark,
-    /// and, where neither body has a compressed column, every byte. Two compressors may make
-    /// different blocks of the same rows. A batch with rows or columns that only a later version
+    /// and, where neither body has a compressed column or chosen texts, every byte. Two compressors
+    /// may make different blocks of the same rows. A batch with rows or columns that only a later version
     /// knows is passed over.
     pub(crate) fn check_encoded_again(&self) -> Result<(), Fault> {
         const OTHER: Fault = Fault::Corrupt("a batch that is encoded again is another one");
@@ -45,7 +45,9 @@ impl Batch<'_> {
 fn is_plain(body: &[u8]) -> Result<bool, Fault> {
     let mut columns = Columns::new(body);
     while let Some(column) = columns.next()? {
-        let compressed = LZ4_INTS.contains(&column.form) || column.form == LZ4_BYTES;
+        let compressed = LZ4_INTS.contains(&column.form)
+            || column.form == LZ4_BYTES
+            || column.id == id::TEXT_CHOICE;
         if compressed || column.id >= id::OPTIONAL {
             return Ok(false);
         }

@@ -4,6 +4,7 @@
 
 use super::bytes::write_bytes;
 use super::column::{BODY_BYTES_MAX, Column, id};
+use super::distinct::Distinct;
 use super::ints::{Int, IntWriter};
 use super::lz4::Compressor;
 use super::marks::{Marks, write_mark};
@@ -27,6 +28,7 @@ pub(crate) struct BatchBuilder {
     rows: Rows,
     /// Column 16 as it will stand.
     marks: Vec<u8>,
+    distinct: Distinct,
     writer: Writer,
 }
 
@@ -35,6 +37,7 @@ impl BatchBuilder {
         BatchBuilder {
             rows: Rows::default(),
             marks: Vec::new(),
+            distinct: Distinct::default(),
             writer: Writer {
                 ints: IntWriter::new(),
                 compressor: Compressor::new(),
@@ -95,7 +98,8 @@ impl BatchBuilder {
     /// At most how long the body would be now.
     pub(crate) fn bytes(&self) -> usize {
         let texts = self.rows.keys.len() + self.rows.texts.len() + self.marks.len();
-        texts + self.rows.text_lengths.len() * 4 + (self.rows.len() + 8) * ROW_BYTES_MAX
+        // A length takes up to 4 bytes; where texts are chosen, half as many and a choice each.
+        texts + self.rows.text_lengths.len() * 6 + (self.rows.len() + 8) * ROW_BYTES_MAX
     }
 
     /// Notes up to where `source` has been read with this batch, in place of an earlier mark of
@@ -148,13 +152,22 @@ impl BatchBuilder {
             writer.bytes(id::KEY, rows.keys.as_bytes(), true, lz4, out);
         }
         writer.ints(id::FIELDS, &rows.fields, other, out);
-        writer.ints(id::TEXT_LENGTH, &rows.text_lengths, other, out);
-        if !rows.text_lengths.is_empty() {
-            writer.bytes(id::TEXT, rows.texts.as_bytes(), true, lz4, out);
+        let distinct = &mut self.distinct;
+        let chosen = lz4 && distinct.find(&rows.text_lengths, &rows.texts);
+        let (lengths, texts) = match chosen {
+            true => (&distinct.lengths, &distinct.texts),
+            false => (&rows.text_lengths, &rows.texts),
+        };
+        writer.ints(id::TEXT_LENGTH, lengths, other, out);
+        if !lengths.is_empty() {
+            writer.bytes(id::TEXT, texts.as_bytes(), true, lz4, out);
         }
         if !self.marks.is_empty() {
             // Never as hex: nothing else would tell an odd number of digits.
             writer.bytes(id::MARKS, &self.marks, false, lz4, out);
+        }
+        if chosen {
+            writer.ints(id::TEXT_CHOICE, &distinct.choices, other, out);
         }
     }
 }

@@ -3,12 +3,15 @@
 //! Readers check what they read as far as they read it, so a batch that passes here passes
 //! everywhere. What only the log knows (whether the batch follows the one before it) is `tally`'s.
 
+use std::collections::HashSet;
+
 use serde::de::IgnoredAny;
 
 use super::column::{Columns, id};
+use super::distinct;
 use super::ints::{Int, Shape};
 use super::rows::{Row, Rows};
-use super::view::Batch;
+use super::view::{Batch, texts_of};
 use super::{NOT_IN_THIS_LOG, RowKind};
 use crate::error::Fault;
 use crate::event::Field;
@@ -51,7 +54,20 @@ impl Batch<'_> {
         self.check_shape(id::ORDER_SEQ, &rows.order_seqs)?;
         self.check_shape(id::KEY_LENGTH, &rows.key_lengths)?;
         self.check_shape(id::FIELDS, &rows.fields)?;
-        self.check_shape(id::TEXT_LENGTH, &rows.text_lengths)
+        self.check_texts(texts_of(&rows.fields))
+    }
+
+    fn check_texts(&self, count: usize) -> Result<(), Fault> {
+        let (mut lengths, mut texts) = (Vec::new(), String::new());
+        let choices = self.read_texts(count, &mut lengths, &mut texts)?;
+        self.check_shape(id::TEXT_LENGTH, &lengths)?;
+        let Some(choices) = choices else { return Ok(()) };
+        self.check_shape(id::TEXT_CHOICE, &choices)?;
+        let mut seen = HashSet::new();
+        if !distinct::split(&lengths, &texts)?.into_iter().all(|text| seen.insert(text)) {
+            return Err(Fault::Corrupt("a text that many rows have is written twice"));
+        }
+        Ok(())
     }
 
     fn check_shape<T: Int>(&self, id: u8, values: &[T]) -> Result<(), Fault> {

@@ -60,6 +60,8 @@ pub(crate) mod id {
     pub(crate) const TEXT: u8 = 15;
     /// Where in its sources the batch ends.
     pub(crate) const MARKS: u8 = 16;
+    /// Which of the texts above each optional text is, where many are the same.
+    pub(crate) const TEXT_CHOICE: u8 = 17;
     /// From here on columns may be ignored by a reader that does not know them.
     pub(crate) const OPTIONAL: u8 = 64;
 }

@@ -61,6 +61,7 @@ fn name(column: u8) -> &'static str {
         id::TEXT_LENGTH => "text_lengths",
         id::TEXT => "texts",
         id::MARKS => "marks",
+        id::TEXT_CHOICE => "text_choices",
         id::OPTIONAL.. => "unknown, to be ignored",
         _ => "unknown",
     }

@@ -11,6 +11,7 @@ mod bytes;
 mod check;
 mod column;
 mod counts;
+mod distinct;
 mod explain;
 mod ints;
 mod look;

@@ -6,6 +6,7 @@
 use super::bytes::BytesColumn;
 use super::column::{BODY_BYTES_MAX, Column, Columns, id};
 use super::counts::{Counts, count};
+use super::distinct;
 use super::ints::{Int, IntColumn};
 use super::marks::Marks;
 use super::rows::Rows;
@@ -29,8 +30,8 @@ pub struct Batch<'a> {
     events: usize,
     customers_before: u32,
     appended_at_us: i64,
-    /// Columns 3 to 14 at their ids, but for 12, the keys.
-    ints: [Option<IntColumn<'a>>; 15],
+    /// Columns 3 to 17 at their ids, but for 12, 15 and 16, which are bytes.
+    ints: [Option<IntColumn<'a>>; 18],
     pub(super) keys: Option<BytesColumn<'a>>,
     pub(super) texts: Option<BytesColumn<'a>>,
     pub(super) marks: Option<BytesColumn<'a>>,
@@ -54,7 +55,7 @@ impl<'a> Batch<'a> {
             events: usize::try_from(events).ok().ok_or(ROWS)?,
             customers_before,
             appended_at_us,
-            ints: [None; 15],
+            ints: [None; 18],
             keys: None,
             texts: None,
             marks: None,
@@ -195,11 +196,40 @@ impl<'a> Batch<'a> {
         let length = rows.key_lengths.iter().map(|length| usize::from(*length)).sum();
         read_text(self.keys.as_ref(), counts.keyed, length, &mut rows.keys)?;
         self.fields(&mut rows.fields)?;
-        let texts = texts_of(&rows.fields);
-        self.read(id::TEXT_LENGTH, texts, &mut rows.text_lengths)?;
-        let length = total(&rows.text_lengths)?;
-        read_text(self.texts.as_ref(), texts, length, &mut rows.texts)?;
+        let count = texts_of(&rows.fields);
+        let (lengths, texts) = (&mut rows.text_lengths, &mut rows.texts);
+        if let Some(choices) = self.read_texts(count, lengths, texts)? {
+            distinct::expand(&choices, lengths, texts)?;
+        }
         rows.place_rows().ok_or(ROWS)
+    }
+
+    /// Reads the optional texts as they stand: one for each of `count`, or the distinct ones, and
+    /// which of them each of `count` is.
+    pub(super) fn read_texts(
+        &self,
+        count: usize,
+        lengths: &mut Vec<u32>,
+        texts: &mut String,
+    ) -> Result<Option<Vec<u32>>, Fault> {
+        let mut written = count;
+        let mut choices = None;
+        if self.has_choices() {
+            let mut read = Vec::new();
+            self.read(id::TEXT_CHOICE, count, &mut read)?;
+            written = distinct::count(&read).ok_or(Fault::Corrupt(
+                "the distinct texts of a batch are not in the order in which they first come",
+            ))?;
+            choices = Some(read);
+        }
+        self.read(id::TEXT_LENGTH, written, lengths)?;
+        let length = total(lengths)?;
+        read_text(self.texts.as_ref(), written, length, texts)?;
+        Ok(choices)
+    }
+
+    fn has_choices(&self) -> bool {
+        self.ints.get(usize::from(id::TEXT_CHOICE)).is_some_and(Option::is_some)
     }
 
     /// Where in its sources the batch ends: pairs of source and position.

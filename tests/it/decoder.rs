@@ -89,6 +89,8 @@ struct Met {
     updates: u64,
     /// Batches of marks alone.
     marks: u64,
+    /// Batches in which texts that many rows have are written once.
+    choices: u64,
     forms: BTreeSet<u8>,
 }
 
@@ -101,6 +103,7 @@ impl Met {
         self.sidecars += second.number("sidecars");
         self.checkpoints += second.number("checkpoints");
         self.marks += second.number("batches_of_marks");
+        self.choices += second.number("batches_of_choices");
         let is_update = |line: &&Vec<u8>| line.starts_with(br#"{"type":"ORDER","verb":"UPDATE""#);
         self.updates += second.lines.iter().filter(is_update).count() as u64;
         let forms = second.check["forms"].as_object().expect("forms");
@@ -176,6 +179,7 @@ fn known_logs_read_the_same() {
     if compare(&dirs, &mut met) {
         println!("known logs: {met:?}");
         assert!(met.updates > 0 && met.sidecars > 1 && met.segments > 5, "{met:?}");
+        assert!(cfg!(not(feature = "cli")) || met.choices > 0, "{met:?}");
         assert!(tier() != "ci" || met.checkpoints > 0, "{met:?}");
     }
 }

@@ -3,6 +3,7 @@
 mod again;
 mod batch;
 mod columns;
+mod distinct;
 mod golden;
 mod hostile;
 mod rules;
