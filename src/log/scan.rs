@@ -158,6 +158,35 @@ pub(crate) fn step(
     first_seq: u64,
     at: &Position,
 ) -> Result<Step, Error> {
+    let (header, crc) = match hop(source, salt, first_seq, at)? {
+        Step::Frame(header, crc) => (header, crc),
+        stop @ Step::Stop(_) => return Ok(stop),
+    };
+    let body = source.get(at.offset + u64::from(HEADER_BYTES), header.body_bytes as usize)?;
+    let Some(body) = body else { return Ok(Step::Stop(Stop::FrameCut)) };
+    let whole = crc32fast::hash(body) == header.body_crc || planted("body's checksum not checked");
+    let pieces = if whole { 0 } else { zero_sectors(body, at.offset + u64::from(HEADER_BYTES)) };
+    let padding_at = at.offset + header.frame_bytes() - header.padding_bytes();
+    let padding = usize::try_from(header.padding_bytes()).expect("less than 32");
+    let stop = match source.get(padding_at, padding)? {
+        None => Stop::FrameCut,
+        Some(padding) if !is_zero(padding) && !planted("padding not checked") => {
+            Stop::PaddingDamaged
+        }
+        Some(_) if whole => return Ok(Step::Frame(header, crc)),
+        Some(_) if pieces <= u32::from(header.zero_sectors) => Stop::BodyDamaged,
+        Some(_) => Stop::BodyTorn,
+    };
+    Ok(Step::Stop(stop))
+}
+
+/// The same by the header alone: the body is not looked at, which may be damaged or not there.
+pub(crate) fn hop(
+    source: &mut impl Source,
+    salt: u64,
+    first_seq: u64,
+    at: &Position,
+) -> Result<Step, Error> {
     let Some(bytes) = source.get(at.offset, HEADER_BYTES as usize)? else {
         let ends = source.get(at.offset, 1)?.is_none();
         return Ok(Step::Stop(if ends { Stop::FileEnds } else { Stop::HeaderCut }));
@@ -179,22 +208,7 @@ pub(crate) fn step(
     if !chained && !planted("chain not checked") {
         return Ok(Step::Stop(Stop::Misplaced("a batch does not follow the one before it")));
     }
-    let body = source.get(at.offset + u64::from(HEADER_BYTES), header.body_bytes as usize)?;
-    let Some(body) = body else { return Ok(Step::Stop(Stop::FrameCut)) };
-    let whole = crc32fast::hash(body) == header.body_crc || planted("body's checksum not checked");
-    let pieces = if whole { 0 } else { zero_sectors(body, at.offset + u64::from(HEADER_BYTES)) };
-    let padding_at = at.offset + header.frame_bytes() - header.padding_bytes();
-    let padding = usize::try_from(header.padding_bytes()).expect("less than 32");
-    let stop = match source.get(padding_at, padding)? {
-        None => Stop::FrameCut,
-        Some(padding) if !is_zero(padding) && !planted("padding not checked") => {
-            Stop::PaddingDamaged
-        }
-        Some(_) if whole => return Ok(Step::Frame(header, crc)),
-        Some(_) if pieces <= u32::from(header.zero_sectors) => Stop::BodyDamaged,
-        Some(_) => Stop::BodyTorn,
-    };
-    Ok(Step::Stop(stop))
+    Ok(Step::Frame(header, crc))
 }
 
 /// The whole header at `offset`, if there is one.
