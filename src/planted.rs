@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 51] = [
+    const BUGS: [(&str, &str); 54] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -77,6 +77,12 @@ mod tests {
         ("sidecar's blocks not checked", BYTES),
         ("sidecar of another segment used", CLASSES),
         ("checkpoint of another log used", CLASSES),
+        ("checkpoint's blocks not checked", BYTES),
+        (
+            "runs not joined",
+            "store::tests::parallel::batches_that_count_other_customers_are_refused",
+        ),
+        ("any part's mark kept", "projection::tests::parts::the_last_mark_stays_whoever_has_it"),
         ("moved before cut", REPAIR),
         (
             "cut in place",

@@ -488,17 +488,29 @@ class Checkpoint:
         )
         self.header = CheckpointHeader(*CHECKPOINT.unpack(data[:72]))
         need(self.header.magic == b"\x89LTVchk\n", "another magic")
-        need(self.header.version == 1, "another version")
-        need(self.header.zero == 0 and is_zero(data[240:252]), "reserved bytes are not zero")
-        self.sections, at = [], 256
-        for offset, length, checksum, zero in struct.iter_unpack("<2Q2I", data[72:240]):
-            start = (at + 63) // 64 * 64
-            need(offset == start and zero == 0, "a section is elsewhere")
+        need(self.header.version == 2, "another version")
+        need(self.header.zero == 0 and is_zero(data[188:252]), "reserved bytes are not zero")
+        self.sections, places = [], list(struct.iter_unpack("<2Q", data[72:184]))
+        start = at = places[0][0]
+        need(start <= len(data), "the first section is behind the end")
+        blocks = range(start, len(data), 4096)
+        checksums = data[256 : 256 + 4 * len(blocks)]
+        need(start == (256 + len(checksums) + 63) // 64 * 64, "the first section is elsewhere")
+        need(is_zero(data[256 + len(checksums) : start]), "a gap is not zero")
+        need(
+            zlib.crc32(checksums) == int.from_bytes(data[184:188], "little"),
+            "the block checksums are wrong",
+        )
+        for number, block in enumerate(blocks):
+            checksum = int.from_bytes(checksums[4 * number :][:4], "little")
+            need(zlib.crc32(data[block : block + 4096]) == checksum, f"block {number} is wrong")
+        for offset, length in places:
+            place = start + (at - start + 63) // 64 * 64
+            need(offset == place, "a section is elsewhere")
             need(offset + length <= len(data), "a section is cut")
-            need(is_zero(data[at:start]), "a gap is not zero")
+            need(is_zero(data[at:place]), "a gap is not zero")
             at = offset + length
-            self.sections.append(data[start:at])
-            need(zlib.crc32(data[start:at]) == checksum, "a section does not match its checksum")
+            self.sections.append(data[place:at])
         need(at == len(data), "bytes after the last section")
 
     def meet(self, log):

@@ -1,5 +1,6 @@
 //! What can be written after `ltvlog`: every command, option and its help.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -49,6 +50,9 @@ pub(crate) struct Shared {
     /// Use a log on a network file system, whose locks and syncs cannot be trusted
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) allow_remote: bool,
+    /// Threads that fold the log [default: one for each processor, at most 8]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
 }
 
 /// How results are printed.

@@ -31,6 +31,7 @@ mod top;
 mod verify;
 mod zstd;
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -80,8 +81,16 @@ fn options(shared: &Shared, new: &NewLogArgs) -> Options {
         currency: new.currency,
         time_range_us: new.time_range.map(|(from_us, to_us)| from_us..to_us),
         allow_remote: shared.allow_remote,
+        threads: shared.threads.unwrap_or_else(processors),
         ..Options::default()
     }
+}
+
+/// As many threads as there are processors, but for machines of many: each takes 32 bytes a
+/// customer.
+fn processors() -> NonZeroUsize {
+    const MAX: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not 0");
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).min(MAX)
 }
 
 /// The log, which must be there and agree with what was asked for.

@@ -9,7 +9,7 @@ use super::failure::{Ending, Failure};
 use super::out::{Out, say};
 use super::progress::Progress;
 use super::table::{Grid, count};
-use crate::{Batch, CheckpointState, Fault, Projection, Statistics};
+use crate::{CheckpointState, TimeFrame};
 
 #[derive(Serialize)]
 struct ReplayJson {
@@ -21,32 +21,16 @@ struct ReplayJson {
     checkpoint: &'static str,
 }
 
-/// The fold, and on the way a look at the clock.
-struct Watched {
-    statistics: Statistics,
-    progress: Progress,
-    events: u64,
-}
-
-impl Projection for Watched {
-    fn apply(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
-        self.statistics.apply(batch)?;
-        self.events += u64::try_from(batch.events()).unwrap_or(u64::MAX);
-        self.progress.at(self.events, self.events);
-        Ok(())
-    }
-}
-
 /// Runs the command.
 pub(crate) fn run(shared: &Shared, out: &mut Out) -> Result<Ending, Failure> {
     let store = super::existing_as_is(shared)?;
-    let progress = Progress::new(Some(store.end()?));
-    let mut watched = Watched { statistics: Statistics::new(), progress, events: 0 };
+    let mut progress = Progress::new(Some(store.end()?));
     let started = Instant::now();
-    let events = store.replay(&mut watched)?;
+    let mut on_progress = |end| progress.at(end, end);
+    let statistics = store.replay_statistics(TimeFrame::Dataset, &mut on_progress)?;
     let elapsed = started.elapsed();
-    let Watched { statistics, progress, .. } = watched;
     progress.finish();
+    let events = statistics.events();
     let checkpoint = store.compare_checkpoint(&statistics)?;
     let result = ReplayJson {
         events,

@@ -1,6 +1,7 @@
 //! Single rows of a batch, without decoding the columns that are not asked for.
 //!
-//! For answering whether a key is the one that a hash promised, and what an order's state is.
+//! For answering whether a key is the one that a hash promised, what an order's state is, and what a
+//! customer is called.
 
 use std::ops::Range;
 
@@ -8,8 +9,9 @@ use super::RowKind;
 use super::column::id;
 use super::counts::{Counts, count};
 use super::rows::{has_key, is_order, is_order_update};
-use super::view::{Batch, ROWS};
+use super::view::{Batch, ROWS, texts_of, total};
 use crate::error::Fault;
+use crate::event::FIELD_COUNT;
 
 /// An order as one of its rows tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,42 @@ impl Batch<'_> {
         Ok((start..start + length, start + sum(rest)))
     }
 
+    /// The row of the batch's CUSTOMER NEW before which it has `place` others.
+    pub(crate) fn newcomer_at(&self, place: usize) -> Result<Option<usize>, Fault> {
+        let mut kinds = Vec::new();
+        self.kinds(&mut kinds)?;
+        let new = RowKind::CustomerNew.value();
+        let rows = (0..).zip(&kinds).filter(|(_, kind)| **kind == new);
+        Ok(rows.map(|(row, _)| row).nth(place))
+    }
+
+    /// The event time of a row, µs since 1970.
+    pub(crate) fn time_at(&self, row: usize) -> Result<i64, Fault> {
+        let events = self.events();
+        self.ints(id::EVENT_TIME, events)?.ok_or(ROWS)?.get(row, events)
+    }
+
+    /// The optional texts of a row.
+    pub(crate) fn texts_at(&self, row: usize) -> Result<[Option<String>; FIELD_COUNT], Fault> {
+        let mut texts = [const { None }; FIELD_COUNT];
+        let mut fields = Vec::new();
+        self.fields(&mut fields)?;
+        let (before, own) = before_and_at(&fields, row)?;
+        let (mut lengths, mut all) = (Vec::new(), String::new());
+        let choices = self.read_texts(texts_of(&fields), &mut lengths, &mut all)?;
+        let present = texts.iter_mut().enumerate().filter(|(bit, _)| own >> bit & 1 == 1);
+        for (place, (_, text)) in (texts_of(before)..).zip(present) {
+            let at = match &choices {
+                Some(choices) => *choices.get(place).ok_or(ROWS)? as usize,
+                None => place,
+            };
+            let (before, rest) = lengths.split_at_checked(at).ok_or(ROWS)?;
+            let (start, length) = (total(before)?, *rest.first().ok_or(ROWS)? as usize);
+            *text = Some(all.get(start..start + length).ok_or(ROWS)?.to_owned());
+        }
+        Ok(texts)
+    }
+
     /// The order that a row tells about; `None` if it is no row of an order.
     pub(crate) fn order_at(&self, row: usize) -> Result<Option<OrderState>, Fault> {
         let mut kinds = Vec::new();
@@ -93,11 +131,10 @@ impl Batch<'_> {
     }
 }
 
-/// The kinds of the rows before a row, and its own.
-fn before_and_at(kinds: &[u8], row: usize) -> Result<(&[u8], u8), Fault> {
-    let (before, rest) = kinds
-        .split_at_checked(row)
-        .ok_or(Fault::Corrupt("a batch lacks the row that was asked"))?;
+/// The kinds or fields of the rows before a row, and its own.
+fn before_and_at(rows: &[u8], row: usize) -> Result<(&[u8], u8), Fault> {
+    let (before, rest) =
+        rows.split_at_checked(row).ok_or(Fault::Corrupt("a batch lacks the row that was asked"))?;
     let at = rest.first().ok_or(Fault::Corrupt("a batch lacks the row that was asked"))?;
     Ok((before, *at))
 }

@@ -160,9 +160,13 @@ pub(crate) fn read_all(body: &[u8], first_seq: u64, events: u32, rows: &mut Rows
     for row in [0, 1, batch.events() / 2, batch.events(), usize::MAX] {
         let by_key = batch.key_at(row, &mut key);
         let by_order = batch.order_at(row);
+        let (texts, at_us) = (batch.texts_at(row), batch.time_at(row));
         if read.is_ok() && row < rows.len() {
             assert_eq!(by_key.map(|_| key.as_str()), Ok(rows.get(row).unwrap().key.unwrap_or("")));
             assert!(by_order.is_ok());
+            let row = rows.get(row).unwrap();
+            assert_eq!(texts.unwrap().each_ref().map(Option::as_deref), row.texts);
+            assert_eq!(at_us, Ok(row.at_us));
         }
     }
     let marks = batch.marks();

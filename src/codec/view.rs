@@ -254,7 +254,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn read<T: Int>(&self, id: u8, rows: usize, out: &mut Vec<T>) -> Result<(), Fault> {
+    pub(super) fn read<T: Int>(&self, id: u8, rows: usize, out: &mut Vec<T>) -> Result<(), Fault> {
         match self.ints(id, rows)? {
             Some(column) => column.read(rows, out),
             None => {

@@ -11,8 +11,10 @@ use crate::projection::checkpoint::{decode, decode_header, encode};
 use crate::store::trial;
 use crate::{CheckpointState, Question, Statistics};
 
-/// Offset, length and checksum of a checkpoint's sections stand here, seven times 24 bytes.
+/// Where a checkpoint's header says where its first section is.
 const SECTIONS: usize = 72;
+/// Where it has the checksum of the checksums of the blocks, and where its own.
+const BLOCKS: usize = 184;
 const HEADER: usize = 252;
 
 /// The first byte says whether the bytes are a sidecar (bit 0), whether checksums are made right
@@ -92,15 +94,14 @@ fn mend_checkpoint(bytes: &mut [u8]) {
     if bytes.len() < HEADER + 4 {
         return;
     }
-    for section in (SECTIONS..).step_by(24).take(7) {
-        let (offset, length) = (u64_at(bytes, section), u64_at(bytes, section + 8));
-        let end = offset.saturating_add(length);
-        let (Ok(offset), Ok(end)) = (usize::try_from(offset), usize::try_from(end)) else {
-            continue;
-        };
-        if let Some(covered) = bytes.get(offset..end) {
-            let crc = crc32fast::hash(covered);
-            crate::frame::put(bytes, section + 16, &crc.to_le_bytes());
+    let start = usize::try_from(u64_at(bytes, SECTIONS)).unwrap_or(usize::MAX);
+    if let Some(blocks) = bytes.get(start..) {
+        let crcs = blocks.chunks(4096).flat_map(|block| crc32fast::hash(block).to_le_bytes());
+        let crcs: Vec<u8> = crcs.collect();
+        let end = HEADER + 4 + crcs.len();
+        if end <= start {
+            crate::frame::put(bytes, HEADER + 4, &crcs);
+            crate::frame::put(bytes, BLOCKS, &crc32fast::hash(&crcs).to_le_bytes());
         }
     }
     mend::sum(bytes, 0, HEADER);

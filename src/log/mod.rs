@@ -50,6 +50,7 @@ pub(crate) use copy::SegmentSum;
 pub use copy::{Copying, OnCopying};
 pub(crate) use disk::{Access, Disk, File};
 pub(crate) use disk::{read_full, write_full};
+pub(crate) use frames::Frames;
 pub(crate) use map::Map;
 pub(crate) use meta::read_meta;
 pub(crate) use paths::{names, nested};

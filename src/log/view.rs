@@ -198,6 +198,14 @@ impl View {
         self.writer_lives
     }
 
+    /// The log has at most so many customers: those up to the last seal, and one for each event
+    /// after it.
+    pub(crate) fn customers_max(&self) -> u64 {
+        let seal = self.sealed.last().map(|segment| &segment.seal);
+        let (end, customers) = seal.map_or((0, 0), |seal| (seal.end_seq, seal.tally.customers));
+        u64::from(customers) + self.end().saturating_sub(end)
+    }
+
     /// The sealed segments, in order.
     pub(crate) fn sealed_segments(&self) -> Vec<SegmentInfo> {
         self.sealed.iter().map(|segment| segment.info()).collect()

@@ -1,8 +1,9 @@
 //! The bytes of a checkpoint: the statistics up to some end of one log, to be loaded instead of
-//! folded again. Which file they are in, and whether one is due, is not decided here.
+//! folded again. Which file they are in, and whether one is due, is not decided here; how they are
+//! read where they lie is told by `saved`.
 //!
-//! Little-endian. A header of 256 bytes, then seven sections, each at the next multiple of 64,
-//! the gaps zero; the file ends with the last section.
+//! Little-endian. A header of 256 bytes, the CRCs of the blocks, then seven sections, each at the
+//! next multiple of 64, the gaps zero; the file ends with the last section.
 //!
 //! | header | bytes |
 //! |---|---|
@@ -11,8 +12,10 @@
 //! | 16 | u64 log id · u64 end |
 //! | 32 | u32 chain: the header CRC of the frame that ends at `end`, 0 if there is none · u32 zero |
 //! | 40 | u64 events · i64 first and i64 last event time (0 and −1 without events) · u64 Σ\|cents\| |
-//! | 72 | for each section u64 offset, u64 length, u32 CRC of its bytes, u32 zero |
-//! | 240 | zeros · 252 u32 CRC of all before |
+//! | 72 | for each section u64 offset, u64 length |
+//! | 184 | u32 CRC of the block CRCs · zeros · 252 u32 CRC of all before |
+//!
+//! Block CRCs: u32 for each 4,096 bytes from the first section on, the last block shorter.
 //!
 //! Sections: revenue i64[] · visits u32[] · orders u32[] · first i64[] · last i64[], by ordinal ·
 //! updates {u32 ordinal, u32 field, i64 time, u64 sequence}, ascending · marks {u8 length, source,
@@ -21,6 +24,7 @@
 
 use std::collections::BTreeMap;
 
+use super::saved::Saved;
 use super::statistics::{CustomerStatistics, Statistics};
 use super::updates::{Entry, FieldUpdate, Updates};
 use super::weeks::Frame;
@@ -29,13 +33,18 @@ use crate::planted::planted;
 
 const MAGIC: [u8; 8] = *b"\x89LTVchk\n";
 /// Changes whenever the same events would fold into other bytes.
-const VERSION: u32 = 1;
-const HEADER_BYTES: usize = 256;
+const VERSION: u32 = 2;
+pub(super) const HEADER_BYTES: usize = 256;
 const SECTION_COUNT: usize = 7;
-const ALIGNMENT: usize = 64;
+const ALIGNMENT: u64 = 64;
+/// What one CRC covers: a page, which is what comes from the disk at once.
+pub(super) const BLOCK_BYTES: usize = 4096;
+/// Bytes of one update.
+pub(super) const UPDATE_BYTES: usize = 24;
 
 const DAMAGED: Fault = Fault::Corrupt("a checkpoint's header is damaged");
-const CONTRADICTS: Fault = Fault::Corrupt("a checkpoint's sections contradict its header");
+pub(super) const CONTRADICTS: Fault =
+    Fault::Corrupt("a checkpoint's sections contradict its header");
 
 /// What a checkpoint says of itself, known from its first 256 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,17 +55,49 @@ pub(crate) struct Header {
     pub chain: u32,
     /// How many customers there are.
     pub customers: u32,
-    events: u64,
-    frame: Option<Frame>,
-    cents_abs: u64,
-    sections: [Section; SECTION_COUNT],
+    pub(super) events: u64,
+    pub(super) frame: Option<Frame>,
+    pub(super) cents_abs: u64,
+    pub(super) sections: [Section; SECTION_COUNT],
+    /// CRC of the block CRCs.
+    pub(super) blocks_crc: u32,
 }
 
+/// Where a section is in the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Section {
-    offset: u64,
-    length: u64,
-    crc: u32,
+pub(super) struct Section {
+    pub offset: u64,
+    pub length: u64,
+}
+
+impl Section {
+    /// The offset after its last byte.
+    pub(super) fn end(&self) -> u64 {
+        self.offset.saturating_add(self.length)
+    }
+}
+
+/// Where sections of these lengths are; `None` if no file can hold them.
+pub(super) fn layout(lengths: [u64; SECTION_COUNT]) -> Option<[Section; SECTION_COUNT]> {
+    let mut sections = [Section::default(); SECTION_COUNT];
+    let mut end = 0_u64;
+    for (section, length) in sections.iter_mut().zip(lengths) {
+        let offset = end.checked_next_multiple_of(ALIGNMENT)?;
+        end = offset.checked_add(length)?;
+        *section = Section { offset, length };
+    }
+    let blocks = end.div_ceil(BLOCK_BYTES as u64);
+    let start = (HEADER_BYTES as u64 + 4 * blocks).next_multiple_of(ALIGNMENT);
+    end.checked_add(start)?;
+    sections.iter_mut().for_each(|section| section.offset += start);
+    Some(sections)
+}
+
+/// The lengths of the sections of so many customers.
+pub(super) fn lengths(customers: u32, updates: u64, marks: u64) -> [u64; SECTION_COUNT] {
+    let customers = u64::from(customers);
+    let (wide, narrow) = (8 * customers, 4 * customers);
+    [wide, narrow, narrow, wide, wide, updates, marks]
 }
 
 /// Appends the checkpoint of `statistics` to `out`, which must be empty. `chain` is the CRC of the
@@ -65,22 +106,50 @@ pub(crate) fn encode(statistics: &Statistics, log_id: u64, chain: u32, out: &mut
     assert!(statistics.window_us.is_none(), "a window is no state of the log");
     assert!(out.is_empty(), "offsets count from the start of the file");
     let customers = &statistics.customers;
-    out.reserve(HEADER_BYTES + customers.len() * size_of::<CustomerStatistics>());
-    out.resize(HEADER_BYTES, 0);
-    let mut sections = Sections { out, found: Vec::new() };
-    sections.add(|out| put_all(out, customers.iter().map(|one| one.revenue_cents.to_le_bytes())));
-    sections.add(|out| put_all(out, customers.iter().map(|one| one.visits.to_le_bytes())));
-    sections.add(|out| put_all(out, customers.iter().map(|one| one.orders.to_le_bytes())));
-    sections.add(|out| put_all(out, customers.iter().map(|one| one.first_us.to_le_bytes())));
-    sections.add(|out| put_all(out, customers.iter().map(|one| one.last_us.to_le_bytes())));
-    sections.add(|out| put_updates(out, &statistics.sorted_updates()));
-    sections.add(|out| put_marks(out, &statistics.marks));
-    let sections = sections.found;
+    let (updates, mut marks) = (statistics.sorted_updates(), Vec::new());
+    put_marks(&mut marks, &statistics.marks);
+    let updates_bytes = (updates.len() * UPDATE_BYTES) as u64;
+    let lengths = lengths(ordinals(customers.len()), updates_bytes, marks.len() as u64);
+    let sections = layout(lengths).expect("what is in memory fits a file");
+    let place = |offset: u64| usize::try_from(offset).expect("what is in memory has an address");
+    let [revenue, visits, orders, first, last, updated, marked] =
+        sections.map(|section| place(section.offset));
+    out.reserve(sections.last().map_or(0, |last| place(last.end())));
+    out.resize(revenue, 0);
+    put_all(out, customers.iter().map(|one| one.revenue_cents.to_le_bytes()));
+    out.resize(visits, 0);
+    put_all(out, customers.iter().map(|one| one.visits.to_le_bytes()));
+    out.resize(orders, 0);
+    put_all(out, customers.iter().map(|one| one.orders.to_le_bytes()));
+    out.resize(first, 0);
+    put_all(out, customers.iter().map(|one| one.first_us.to_le_bytes()));
+    out.resize(last, 0);
+    put_all(out, customers.iter().map(|one| one.last_us.to_le_bytes()));
+    out.resize(updated, 0);
+    put_updates(out, &updates);
+    out.resize(marked, 0);
+    out.extend(marks);
 
+    let (before, data) = out.split_at_mut(revenue);
+    let crcs = data.chunks(BLOCK_BYTES).map(|block| crc32fast::hash(block).to_le_bytes());
+    let crcs: Vec<u8> = crcs.flatten().collect();
+    let header = encode_header(statistics, log_id, chain, &sections, crc32fast::hash(&crcs));
+    for (to, from) in before.iter_mut().zip(header.into_iter().chain(crcs)) {
+        *to = from;
+    }
+}
+
+fn encode_header(
+    statistics: &Statistics,
+    log_id: u64,
+    chain: u32,
+    sections: &[Section; SECTION_COUNT],
+    blocks_crc: u32,
+) -> Vec<u8> {
     let mut header = Vec::with_capacity(HEADER_BYTES);
     header.extend(MAGIC);
     header.extend(VERSION.to_le_bytes());
-    header.extend(ordinals(customers.len()).to_le_bytes());
+    header.extend(ordinals(statistics.customers.len()).to_le_bytes());
     header.extend(log_id.to_le_bytes());
     header.extend(statistics.end.to_le_bytes());
     header.extend(chain.to_le_bytes());
@@ -93,12 +162,11 @@ pub(crate) fn encode(statistics: &Statistics, log_id: u64, chain: u32, out: &mut
     for section in sections {
         header.extend(section.offset.to_le_bytes());
         header.extend(section.length.to_le_bytes());
-        header.extend(section.crc.to_le_bytes());
-        header.extend([0; 4]);
     }
+    header.extend(blocks_crc.to_le_bytes());
     header.resize(HEADER_BYTES - 4, 0);
     header.extend(crc32fast::hash(&header).to_le_bytes());
-    out.splice(..HEADER_BYTES, header);
+    header
 }
 
 /// The log that a checkpoint says it is of, if its header is whole.
@@ -132,13 +200,11 @@ pub(crate) fn decode_header(bytes: &[u8], log_id: u64) -> Result<Header, Fault> 
     let cents_abs = header.u64()?;
     let mut sections = [Section::default(); SECTION_COUNT];
     for section in &mut sections {
-        *section = Section { offset: header.u64()?, length: header.u64()?, crc: header.u32()? };
-        if header.u32()? != 0 {
-            return Err(DAMAGED);
-        }
+        *section = Section { offset: header.u64()?, length: header.u64()? };
     }
-    let zeros: [u8; 12] = header.array()?;
-    if header.u32()? != crc32fast::hash(covered) || zeros != [0; 12] || reserved != 0 {
+    let blocks_crc = header.u32()?;
+    let zeros: [u8; 64] = header.array()?;
+    if header.u32()? != crc32fast::hash(covered) || zeros != [0; 64] || reserved != 0 {
         return Err(DAMAGED);
     }
     if found_log_id != log_id && !planted("checkpoint of another log used") {
@@ -152,7 +218,7 @@ pub(crate) fn decode_header(bytes: &[u8], log_id: u64) -> Result<Header, Fault> 
     } else {
         Some(Frame { first_us, last_us })
     };
-    Ok(Header { end, chain, customers, events, frame, cents_abs, sections })
+    Ok(Header { end, chain, customers, events, frame, cents_abs, sections, blocks_crc })
 }
 
 /// Reads a whole checkpoint of the log with `log_id`. Memory stays within a small multiple of the
@@ -162,19 +228,11 @@ pub(crate) fn decode_header(bytes: &[u8], log_id: u64) -> Result<Header, Fault> 
 ///
 /// As [`decode_header`]; every bit of the file is checked.
 pub(crate) fn decode(bytes: &[u8], log_id: u64) -> Result<(Statistics, Header), Fault> {
-    let header = decode_header(bytes, log_id)?;
-    let [revenue, visits, orders, first, last, updates, marks] = sections_of(bytes, &header)?;
-    let customers = usize::try_from(header.customers).map_err(|_too_wide| CONTRADICTS)?;
-    // Every array must have as many entries as there are customers: then no length can lie.
-    let wide = [revenue, first, last].map(|section| section.as_chunks::<8>());
-    let narrow = [visits, orders].map(|section| section.as_chunks::<4>());
-    let wide_fit = wide.iter().all(|(all, rest)| all.len() == customers && rest.is_empty());
-    let narrow_fit = narrow.iter().all(|(all, rest)| all.len() == customers && rest.is_empty());
-    if !wide_fit || !narrow_fit {
-        return Err(CONTRADICTS);
-    }
-    let [(revenue, _), (first, _), (last, _)] = wide;
-    let [(visits, _), (orders, _)] = narrow;
+    let saved = Saved::open(bytes, log_id)?;
+    let header = *saved.header();
+    let [revenue, visits, orders, first, last, updates, marks] = saved.all()?;
+    let [(revenue, _), (first, _), (last, _)] = [revenue, first, last].map(<[u8]>::as_chunks::<8>);
+    let [(visits, _), (orders, _)] = [visits, orders].map(<[u8]>::as_chunks::<4>);
     let rows = revenue.iter().zip(first).zip(last).zip(visits.iter().zip(orders));
     let customers = rows.map(|(((revenue, first), last), (visits, orders))| CustomerStatistics {
         revenue_cents: i64::from_le_bytes(*revenue),
@@ -197,36 +255,12 @@ pub(crate) fn decode(bytes: &[u8], log_id: u64) -> Result<(Statistics, Header), 
     Ok((statistics, header))
 }
 
-/// The bytes of every section, their checksums and the gaps between them checked.
-fn sections_of<'a>(bytes: &'a [u8], header: &Header) -> Result<[&'a [u8]; SECTION_COUNT], Fault> {
-    let mut found = [[].as_slice(); SECTION_COUNT];
-    let mut end = HEADER_BYTES;
-    for (section, out) in header.sections.iter().zip(&mut found) {
-        let start = end.next_multiple_of(ALIGNMENT);
-        let gap = bytes.get(end..start).ok_or(CONTRADICTS)?;
-        let length = usize::try_from(section.length).map_err(|_too_wide| CONTRADICTS)?;
-        end = start.checked_add(length).ok_or(CONTRADICTS)?;
-        *out = bytes.get(start..end).ok_or(CONTRADICTS)?;
-        if u64::try_from(start) != Ok(section.offset) || gap.iter().any(|byte| *byte != 0) {
-            return Err(CONTRADICTS);
-        }
-        if crc32fast::hash(out) != section.crc {
-            return Err(Fault::Corrupt("a section of a checkpoint is damaged"));
-        }
-    }
-    if end != bytes.len() {
-        return Err(CONTRADICTS);
-    }
-    Ok(found)
-}
-
 fn take_updates(bytes: &[u8], header: &Header) -> Result<Updates, Fault> {
     let mut reader = Reader { rest: bytes };
     let mut updates = Updates::default();
     let mut before = None;
     while !reader.rest.is_empty() {
-        let (ordinal, field) = (reader.u32()?, reader.u32()?);
-        let update = FieldUpdate { at_us: reader.i64()?, seq: reader.u64()? };
+        let (ordinal, field, update) = take_update(&mut reader)?;
         let known = Updates::field(field).ok_or(CONTRADICTS)?;
         let ascends = before.is_none_or(|before| before < (ordinal, field));
         if !ascends || ordinal >= header.customers || update.seq >= header.end {
@@ -236,6 +270,12 @@ fn take_updates(bytes: &[u8], header: &Header) -> Result<Updates, Fault> {
         updates.offer(ordinal, known, update);
     }
     Ok(updates)
+}
+
+/// The customer and the field of an update, and the update.
+pub(super) fn take_update(reader: &mut Reader<'_>) -> Result<(u32, u32, FieldUpdate), Fault> {
+    let (ordinal, field) = (reader.u32()?, reader.u32()?);
+    Ok((ordinal, field, FieldUpdate { at_us: reader.i64()?, seq: reader.u64()? }))
 }
 
 fn take_marks(bytes: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Fault> {
@@ -252,17 +292,26 @@ fn take_marks(bytes: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Fault> {
     Ok(marks)
 }
 
-/// What holds of any statistics that were folded: a checkpoint that breaks it was not written by
-/// this program, or was damaged before its checksums were taken.
+/// What holds of any customer that was folded: a checkpoint that breaks it was not written by this
+/// program, or was damaged before its checksums were taken.
+pub(super) fn is_sound(
+    customer: &CustomerStatistics,
+    frame: Option<Frame>,
+    cents_abs: u64,
+) -> bool {
+    let within = frame.is_some_and(|frame| {
+        frame.first_us <= customer.first_us
+            && customer.first_us <= customer.last_us
+            && customer.last_us <= frame.last_us
+    });
+    within && customer.revenue_cents.unsigned_abs() <= cents_abs
+}
+
+/// The same of all customers, and of their sums.
 fn check(statistics: &Statistics) -> Result<(), Fault> {
     let mut counted = 0_u64;
     for customer in &statistics.customers {
-        let within = statistics.frame.is_some_and(|frame| {
-            frame.first_us <= customer.first_us
-                && customer.first_us <= customer.last_us
-                && customer.last_us <= frame.last_us
-        });
-        if !within || customer.revenue_cents.unsigned_abs() > statistics.cents_abs {
+        if !is_sound(customer, statistics.frame, statistics.cents_abs) {
             return Err(CONTRADICTS);
         }
         // One event that made the customer, then one for each visit and order.
@@ -272,26 +321,6 @@ fn check(statistics: &Statistics) -> Result<(), Fault> {
         return Err(CONTRADICTS);
     }
     Ok(())
-}
-
-/// Sections as they are written one after the other.
-struct Sections<'a> {
-    out: &'a mut Vec<u8>,
-    found: Vec<Section>,
-}
-
-impl Sections<'_> {
-    fn add(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
-        self.out.resize(self.out.len().next_multiple_of(ALIGNMENT), 0);
-        let offset = self.out.len();
-        put(self.out);
-        let bytes = self.out.get(offset..).unwrap_or_default();
-        self.found.push(Section {
-            offset: offset as u64,
-            length: bytes.len() as u64,
-            crc: crc32fast::hash(bytes),
-        });
-    }
 }
 
 fn put_all<const N: usize>(out: &mut Vec<u8>, values: impl Iterator<Item = [u8; N]>) {
@@ -319,8 +348,8 @@ fn ordinals(count: usize) -> u32 {
 }
 
 /// Reads from the front of bytes that may end anywhere.
-struct Reader<'a> {
-    rest: &'a [u8],
+pub(super) struct Reader<'a> {
+    pub(super) rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {

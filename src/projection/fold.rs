@@ -20,7 +20,7 @@ use crate::error::Fault;
 const CHUNK_ROWS: usize = 64;
 
 /// The sum of absolute cents stays below this, so that no sum of amounts can overflow.
-const CENTS_ABS_END: u64 = 1 << 62;
+pub(super) const CENTS_ABS_END: u64 = 1 << 62;
 
 const CUSTOMER_NEW: u8 = RowKind::CustomerNew as u8;
 const CUSTOMER_UPDATE: u8 = RowKind::CustomerUpdate as u8;
@@ -30,7 +30,7 @@ const ORDER_NEW: u8 = RowKind::OrderNew as u8;
 const ORDER_UPDATE: u8 = RowKind::OrderUpdate as u8;
 const ORDER_STALE: u8 = RowKind::OrderStale as u8;
 
-const TOO_MANY: Fault = Fault::Corrupt("a customer's counts or revenue overflow");
+pub(super) const TOO_MANY: Fault = Fault::Corrupt("a customer's counts or revenue overflow");
 const NO_CUSTOMER: Fault = Fault::Corrupt("a row names a customer that does not exist yet");
 const NO_ORDER: Fault = Fault::Corrupt("an update takes away an order that was never counted");
 const ROWS_DIFFER: Fault = Fault::Corrupt("columns of a batch have different numbers of rows");
@@ -190,7 +190,7 @@ impl Statistics {
             first_us: at_us,
             last_us: at_us,
             visits: 0,
-            orders: 0,
+            orders: self.orders_zero,
         };
         self.customers.push(new);
         Ok(())

@@ -1,18 +1,22 @@
 //! Statistics folded from events: the one place where customers get their numbers.
 //!
 //! A [`Projection`] takes the log's batches in order. [`statistics`] holds what the log says of
-//! every customer, all of it or between two dates, and `fold` puts the batches into it; [`weeks`]
-//! and [`ltv`] turn counts into exact rational values, [`rank`] finds the greatest of them,
-//! [`digest`] boils everything down to 16 bytes, and [`checkpoint`] writes the statistics down so
-//! that the next process need not fold again. Nothing here reads files, clocks or ids: those are
-//! passed in.
+//! every customer, all of it or between two dates, and `fold` puts the batches into it, in
+//! [`part`]s where several threads do it at once; [`weeks`] and [`ltv`] turn counts into exact
+//! rational values, [`rank`] finds the greatest of them, [`digest`] boils everything down to 16
+//! bytes, and [`checkpoint`] writes the statistics down so that the next process need not fold
+//! again, nor even load them: [`figures`] are asked in memory or, [`saved`], in the file. Nothing
+//! here reads files, clocks or ids: those are passed in.
 
 pub(crate) mod checkpoint;
 mod columns;
 pub(crate) mod digest;
+pub(crate) mod figures;
 mod fold;
 pub(crate) mod ltv;
+pub(crate) mod part;
 pub(crate) mod rank;
+pub(crate) mod saved;
 pub(crate) mod statistics;
 mod updates;
 pub(crate) mod weeks;

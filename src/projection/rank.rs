@@ -5,10 +5,23 @@
 //! its last.
 
 use std::cmp::Reverse;
+use std::ops::Range;
 
 use super::ltv::Value;
-use crate::error::Error;
+use crate::error::Fault;
 use crate::top::TopX;
+
+/// Customers whose values are read at a time: as many revenues as a block of a checkpoint has.
+const CHUNK_CUSTOMERS: u32 = 512;
+
+/// The values that are ranked.
+pub(crate) trait Values {
+    /// How many there are.
+    fn customers(&self) -> u32;
+
+    /// Appends those of some customers.
+    fn read(&self, ordinals: Range<u32>, out: &mut Vec<Value>) -> Result<(), Fault>;
+}
 
 /// A customer in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,35 +32,53 @@ pub(crate) struct Ranked {
     pub id: String,
 }
 
-/// The first `x` of the customers `0..customers`, best first; all of them if `x` is more.
+/// The first `x` of all customers, best first; all of them if `x` is more.
 ///
 /// Two passes over the values: one finds the x-th greatest, the other asks `id_of`, in ascending
-/// ordinal order, for every customer that has at least that value. O(n log x) time, O(x) memory.
+/// ordinal order, for every customer that has at least that value, and reads again only those 512
+/// at a time among which there is one. O(n log x) time, O(x + n / 512) memory.
 ///
 /// # Errors
 ///
-/// The first error of `id_of`.
-pub(crate) fn rank(
+/// The first error of `id_of`, or of the values.
+pub(crate) fn rank<E: From<Fault>>(
     x: usize,
-    customers: u32,
-    value_of: &mut dyn FnMut(u32) -> Value,
-    id_of: &mut dyn FnMut(u32) -> Result<String, Error>,
-) -> Result<Vec<Ranked>, Error> {
+    values: &dyn Values,
+    id_of: &mut dyn FnMut(u32) -> Result<String, E>,
+) -> Result<Vec<Ranked>, E> {
     if x == 0 {
         return Ok(Vec::new());
     }
-    let mut values = TopX::new(x);
+    let customers = values.customers();
+    let starts = (0..customers).step_by(CHUNK_CUSTOMERS as usize);
+    let chunks = starts.map(|start| start..customers.min(start.saturating_add(CHUNK_CUSTOMERS)));
+    let (mut greatest, mut chunk) = (Vec::new(), Vec::new());
+    let mut heap = TopX::new(x);
     if usize::try_from(customers).is_ok_and(|customers| x < customers) {
-        (0..customers).for_each(|ordinal| values.push(value_of(ordinal)));
+        for ordinals in chunks.clone() {
+            chunk.clear();
+            values.read(ordinals, &mut chunk)?;
+            let Some(most) = chunk.iter().max() else { continue };
+            greatest.push(*most);
+            // Most chunks of a long log end here.
+            if heap.threshold().is_none_or(|threshold| most > threshold) {
+                chunk.iter().for_each(|value| heap.push(*value));
+            }
+        }
     }
-    let threshold = values.threshold();
+    let threshold = heap.threshold();
+    let reaches = |value: &Value| threshold.is_none_or(|threshold| value >= threshold);
 
     let mut top = TopX::new(x);
-    for ordinal in 0..customers {
-        let value = value_of(ordinal);
-        if threshold.is_none_or(|threshold| value >= *threshold) {
+    for (n, ordinals) in chunks.enumerate() {
+        if greatest.get(n).is_some_and(|most| !reaches(most)) {
+            continue;
+        }
+        chunk.clear();
+        values.read(ordinals.clone(), &mut chunk)?;
+        for (ordinal, value) in ordinals.zip(&chunk).filter(|(_, value)| reaches(value)) {
             // The ordinal only orders customers without an id (erased ones), to be repeatable.
-            top.push((value, Reverse((id_of(ordinal)?, ordinal))));
+            top.push((*value, Reverse((id_of(ordinal)?, ordinal))));
         }
     }
     let ranked = |(_, Reverse((id, ordinal)))| Ranked { ordinal, id };
@@ -56,9 +87,22 @@ pub(crate) fn rank(
 
 #[cfg(test)]
 mod tests {
-    use super::rank;
-    use crate::error::Error;
+    use std::ops::Range;
+
+    use super::{CHUNK_CUSTOMERS, Values, rank};
+    use crate::error::Fault;
     use crate::projection::ltv::{Measure, Value};
+
+    impl Values for Vec<Value> {
+        fn customers(&self) -> u32 {
+            u32::try_from(self.len()).expect("few")
+        }
+
+        fn read(&self, ordinals: Range<u32>, out: &mut Vec<Value>) -> Result<(), Fault> {
+            out.extend(&self[ordinals.start as usize..ordinals.end as usize]);
+            Ok(())
+        }
+    }
 
     fn value(revenue_cents: i64, weeks: u32) -> Value {
         Measure { revenue_cents, visits: 0, orders: 0, weeks }.value()
@@ -71,18 +115,12 @@ mod tests {
     /// Ranks customers with these (revenue, weeks); also says whose ids were asked for.
     fn ids(x: usize, values: &[(i64, u32)]) -> (Vec<String>, Vec<u32>) {
         let mut asked = Vec::new();
-        let ranked = rank(
-            x,
-            u32::try_from(values.len()).expect("few"),
-            &mut |ordinal| {
-                let (revenue_cents, weeks) = values[ordinal as usize];
-                value(revenue_cents, weeks)
-            },
-            &mut |ordinal| {
-                asked.push(ordinal);
-                Ok(IDS[ordinal as usize].to_owned())
-            },
-        );
+        let values: Vec<Value> =
+            values.iter().map(|(cents, weeks)| value(*cents, *weeks)).collect();
+        let ranked = rank(x, &values, &mut |ordinal| {
+            asked.push(ordinal);
+            Ok::<_, Fault>(IDS[ordinal as usize].to_owned())
+        });
         (ranked.expect("ids never fail here").into_iter().map(|one| one.id).collect(), asked)
     }
 
@@ -120,15 +158,37 @@ mod tests {
 
     #[test]
     fn customers_without_an_id_keep_their_order() {
-        let erased = |x| rank(x, 4, &mut |_| value(1, 1), &mut |_| Ok(String::new()));
+        let values = vec![value(1, 1); 4];
+        let erased = |x| rank(x, &values, &mut |_| Ok::<_, Fault>(String::new()));
         let ordinals = erased(2).expect("ids never fail here").into_iter().map(|one| one.ordinal);
         assert_eq!(ordinals.collect::<Vec<_>>(), [0, 1]);
     }
 
     #[test]
     fn a_failing_id_is_an_error() {
-        let mut fail = |_| Err(Error::Options { reason: "no id".to_owned() });
-        let ranked = rank(1, 3, &mut |_| value(0, 1), &mut fail);
-        assert!(matches!(ranked, Err(Error::Options { .. })));
+        let fail = Fault::Corrupt("no id");
+        let ranked = rank(1, &vec![value(0, 1); 3], &mut |_| Err(fail));
+        assert_eq!(ranked, Err(fail));
+    }
+
+    /// More customers than are read at a time, with ties across.
+    #[test]
+    fn equals_a_sort_over_many_chunks() {
+        let id = |ordinal: u32| format!("{:04}", ordinal * 7919 % 5003);
+        for customers in [CHUNK_CUSTOMERS - 1, CHUNK_CUSTOMERS, CHUNK_CUSTOMERS + 1, 5000] {
+            for kinds in [1, 7, 900] {
+                let revenue = |ordinal: u32| i64::from(ordinal.wrapping_mul(2_654_435_761) % kinds);
+                let values: Vec<_> = (0..customers).map(|of| value(revenue(of), 3)).collect();
+                let mut expected: Vec<u32> = (0..customers).collect();
+                expected.sort_by_key(|ordinal| (-revenue(*ordinal), id(*ordinal)));
+                for x in [1, 10, 600, 4_999, 5_000] {
+                    let ranked = rank(x, &values, &mut |ordinal| Ok::<_, Fault>(id(ordinal)));
+                    let ranked = ranked.expect("ids never fail here").into_iter();
+                    let ranked: Vec<u32> = ranked.map(|one| one.ordinal).collect();
+                    let count = x.min(expected.len());
+                    assert_eq!(ranked, expected[..count], "{x} of {customers}, {kinds} values");
+                }
+            }
+        }
     }
 }

@@ -12,10 +12,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::columns::Columns;
-use super::ltv::Measure;
+use super::figures::Figures;
+use super::ltv::{Measure, Value};
 use super::updates::{Entry, FieldUpdate, Updates};
 use super::weeks::{Frame, TimeFrame, WeekStart};
+use crate::error::Fault;
 use crate::event::Field;
+
+const UNKNOWN: Fault = Fault::Corrupt("statistics lack a customer");
 
 /// One customer's statistics. Two of them fill a cache line, and none lies across two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +63,8 @@ pub struct Statistics {
     pub(super) marks: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The instants to which counting is confined.
     pub(super) window_us: Option<Range<i64>>,
+    /// How many orders a new customer has: none, but in a part.
+    pub(super) orders_zero: u32,
     /// Memory for the batch at hand.
     pub(super) scratch: Columns,
 }
@@ -74,6 +80,14 @@ impl Statistics {
     /// window are of no use for other frames, nor for a checkpoint.
     pub fn over(frame: TimeFrame) -> Statistics {
         Statistics { window_us: frame.window_us(), ..Statistics::default() }
+    }
+
+    /// Asks for room for so many customers, most of which may never come: what is not written to
+    /// costs nothing, while an array that grows is copied. Without the room it grows all the same.
+    pub(crate) fn reserve(&mut self, customers: u64) {
+        let more = customers.saturating_sub(self.customers.len() as u64);
+        let more = usize::try_from(more).unwrap_or(usize::MAX);
+        self.customers.try_reserve_exact(more).unwrap_or(());
     }
 
     /// The applied end: the sequence of the next event to fold.
@@ -106,42 +120,49 @@ impl Statistics {
         self.marks.get(source).map(Vec::as_slice)
     }
 
-    /// The CUSTOMER UPDATE that gives a customer's field its value, if one could: it does unless
-    /// the customer's CUSTOMER NEW event has the field too and a later event time.
-    pub(crate) fn field_update(&self, ordinal: u32, field: Field) -> Option<FieldUpdate> {
-        self.updates.get(ordinal, field)
-    }
-
     /// The updates of all customers, by ordinal and field.
     pub(super) fn sorted_updates(&self) -> Vec<Entry> {
         self.updates.sorted()
     }
 
-    /// The frame in which all customers' weeks are counted, with its weeks. With
-    /// [`TimeFrame::Customer`] it is the dataset's, of which each customer's is a part. None on an
-    /// empty log.
+    /// The frame in which all customers' weeks are counted, with its weeks; none on an empty log.
     pub(crate) fn span(&self, over: TimeFrame, start: WeekStart) -> Option<(Frame, u32)> {
-        let frame = match over {
-            TimeFrame::Dataset | TimeFrame::Customer => self.frame?,
-            TimeFrame::Window { from_us, until_us } => {
-                self.frame?;
-                Frame { first_us: from_us, last_us: until_us.saturating_sub(1) }
-            }
-        };
-        Some((frame, frame.weeks(start)))
+        over.span(self.frame, start)
+    }
+}
+
+impl Figures for Statistics {
+    fn end(&self) -> u64 {
+        self.end
     }
 
-    /// What a ranking over a time frame sees of each customer. The frame is the one that the
-    /// statistics were folded for.
-    pub(crate) fn measures(&self, over: TimeFrame, start: WeekStart) -> Measures<'_> {
-        assert_eq!(self.window_us, over.window_us(), "these statistics count another window");
-        let weeks = match over {
-            TimeFrame::Customer => Weeks::Own(start),
-            TimeFrame::Dataset | TimeFrame::Window { .. } => {
-                Weeks::Same(self.span(over, start).map_or(1, |(_, weeks)| weeks))
-            }
-        };
-        Measures { customers: &self.customers, weeks }
+    fn frame(&self) -> Option<Frame> {
+        self.frame
+    }
+
+    fn window_us(&self) -> Option<Range<i64>> {
+        self.window_us.clone()
+    }
+
+    fn customer_count(&self) -> u32 {
+        u32::try_from(self.customers.len()).expect("customers are numbered by u32")
+    }
+
+    fn customer(&self, ordinal: u32) -> Result<CustomerStatistics, Fault> {
+        self.customers.get(ordinal as usize).copied().ok_or(UNKNOWN)
+    }
+
+    fn values(&self, ordinals: Range<u32>, weeks: u32, out: &mut Vec<Value>) -> Result<(), Fault> {
+        let range = ordinals.start as usize..ordinals.end as usize;
+        out.extend(self.customers.get(range).ok_or(UNKNOWN)?.iter().map(|customer| {
+            let revenue_cents = customer.revenue_cents;
+            Measure { revenue_cents, visits: 0, orders: 0, weeks }.value()
+        }));
+        Ok(())
+    }
+
+    fn field_update(&self, ordinal: u32, field: Field) -> Result<Option<FieldUpdate>, Fault> {
+        Ok(self.updates.get(ordinal, field))
     }
 }
 
@@ -158,36 +179,3 @@ impl PartialEq for Statistics {
 }
 
 impl Eq for Statistics {}
-
-/// Every customer's counts with the weeks they are spread over.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Measures<'a> {
-    customers: &'a [CustomerStatistics],
-    weeks: Weeks,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Weeks {
-    /// Of one frame for all customers.
-    Same(u32),
-    /// Of each customer's own frame.
-    Own(WeekStart),
-}
-
-impl Measures<'_> {
-    /// How many customers there are.
-    pub(crate) fn customers(&self) -> u32 {
-        u32::try_from(self.customers.len()).expect("customers are numbered by u32")
-    }
-
-    /// One customer's.
-    pub(crate) fn of(&self, ordinal: u32) -> Option<Measure> {
-        let customer = self.customers.get(usize::try_from(ordinal).ok()?)?;
-        let weeks = match self.weeks {
-            Weeks::Same(weeks) => weeks,
-            Weeks::Own(start) => customer.frame().weeks(start),
-        };
-        let CustomerStatistics { revenue_cents, visits, orders, .. } = *customer;
-        Some(Measure { revenue_cents, visits, orders, weeks })
-    }
-}

@@ -41,7 +41,15 @@ pub(super) struct Entry {
 impl Updates {
     /// Takes in an update, if it is later than what is known.
     pub(super) fn offer(&mut self, ordinal: u32, field: Field, update: FieldUpdate) {
-        let field = field as u8;
+        self.enter(Entry { ordinal, field: field as u8, update });
+    }
+
+    /// Takes in the updates of other batches, wherever those stand in the log.
+    pub(super) fn take_in(&mut self, others: &Updates) {
+        others.table.iter().for_each(|entry| self.enter(*entry));
+    }
+
+    fn enter(&mut self, Entry { ordinal, field, update }: Entry) {
         let same = |entry: &Entry| (entry.ordinal, entry.field) == (ordinal, field);
         self.table
             .entry(hash(ordinal, field), same, |entry| hash(entry.ordinal, entry.field))

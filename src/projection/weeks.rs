@@ -95,6 +95,20 @@ impl TimeFrame {
             TimeFrame::Window { from_us, until_us } => Some(from_us..until_us),
         }
     }
+
+    /// The frame in which all customers' weeks are counted, with its weeks, where `dataset` is from
+    /// the first to the last event. With [`TimeFrame::Customer`] it is the dataset's, of which each
+    /// customer's is a part. None on an empty log.
+    pub(crate) fn span(&self, dataset: Option<Frame>, start: WeekStart) -> Option<(Frame, u32)> {
+        let frame = match *self {
+            TimeFrame::Dataset | TimeFrame::Customer => dataset?,
+            TimeFrame::Window { from_us, until_us } => {
+                dataset?;
+                Frame { first_us: from_us, last_us: until_us.saturating_sub(1) }
+            }
+        };
+        Some((frame, frame.weeks(start)))
+    }
 }
 
 impl FromStr for TimeFrame {

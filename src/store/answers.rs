@@ -1,18 +1,17 @@
 //! Answers from folded statistics: the top X, and one customer's.
 
 use super::names::{Names, Newcomer};
-use super::source::Source;
+use super::source::{Broken, Source};
 use super::types::{Customer, Question, Span, Top};
 use crate::Error;
-use crate::projection::ltv::Measure;
+use crate::projection::TimeFrame;
+use crate::projection::figures::{Figures, Measures};
 use crate::projection::rank::rank;
-use crate::projection::statistics::Measures;
-use crate::projection::{CustomerStatistics, Statistics, TimeFrame};
 
 /// Statistics as a question wants them.
 pub(super) struct Answers<'a> {
     source: &'a Source<'a>,
-    statistics: &'a Statistics,
+    figures: &'a dyn Figures,
     measures: Measures<'a>,
     question: &'a Question,
 }
@@ -21,11 +20,11 @@ impl<'a> Answers<'a> {
     /// The statistics must be folded over the question's frame.
     pub(super) fn new(
         source: &'a Source<'a>,
-        statistics: &'a Statistics,
+        figures: &'a dyn Figures,
         question: &'a Question,
     ) -> Answers<'a> {
-        let measures = statistics.measures(question.frame, question.week_start);
-        Answers { source, statistics, measures, question }
+        let measures = Measures::new(figures, question.frame, question.week_start);
+        Answers { source, figures, measures, question }
     }
 
     /// The time the statistics were taken over; none on an empty log, or where each customer has
@@ -34,22 +33,19 @@ impl<'a> Answers<'a> {
         if self.question.frame == TimeFrame::Customer {
             return None;
         }
-        let (frame, weeks) = self.statistics.span(self.question.frame, self.question.week_start)?;
+        let Question { frame: over, week_start, .. } = self.question;
+        let (frame, weeks) = over.span(self.figures.frame(), *week_start)?;
         Some(Span { first_us: frame.first_us, last_us: frame.last_us, weeks })
     }
 
     /// The top `x`: O(n log x) time, O(x) memory beyond the statistics.
     pub(super) fn top(&self, x: usize, currency: [u8; 3]) -> Result<Top, Error> {
         let mut names = Names::new(self.source);
-        let ranked = rank(
-            x,
-            self.measures.customers(),
-            &mut |ordinal| self.measure(ordinal).1.value(),
-            &mut |ordinal| names.id(ordinal),
-        )?;
+        let ranked = rank(x, &self.measures, &mut |ordinal| Ok(names.id(ordinal)?));
+        let ranked = ranked.map_err(|broken: Broken| broken.at(&self.source.path(), 0))?;
         let ordinals: Vec<u32> = ranked.iter().map(|one| one.ordinal).collect();
         let customers = self.customers(&ordinals, &mut names)?;
-        Ok(Top { currency, span: self.span(), end: self.statistics.end(), customers })
+        Ok(Top { currency, span: self.span(), end: self.figures.end(), customers })
     }
 
     /// Customers' statistics and fields, in the order of `ordinals`.
@@ -58,18 +54,16 @@ impl<'a> Answers<'a> {
         ordinals: &[u32],
         names: &mut Names<'_>,
     ) -> Result<Vec<Customer>, Error> {
-        let known = names.customers(ordinals, self.statistics)?;
-        Ok(ordinals
-            .iter()
-            .zip(known)
-            .map(|(ordinal, known)| self.customer(*ordinal, known))
-            .collect())
+        let known = names.customers(ordinals, self.figures)?;
+        ordinals.iter().zip(known).map(|(ordinal, known)| self.customer(*ordinal, known)).collect()
     }
 
-    fn customer(&self, ordinal: u32, known: Newcomer) -> Customer {
+    fn customer(&self, ordinal: u32, known: Newcomer) -> Result<Customer, Error> {
         let [last_name, adr_city, adr_state] = known.fields;
-        let (whole, measure) = self.measure(ordinal);
-        Customer {
+        let whole = self.figures.customer(ordinal);
+        let whole = whole.map_err(|fault| fault.at(&self.source.path(), 0))?;
+        let measure = self.measures.measure(&whole);
+        Ok(Customer {
             customer_id: known.id,
             last_name,
             adr_city,
@@ -82,12 +76,6 @@ impl<'a> Answers<'a> {
             visits_per_week_hundredths: measure.visits_per_week_hundredths(),
             first_us: whole.first_us,
             last_us: whole.last_us,
-        }
-    }
-
-    fn measure(&self, ordinal: u32) -> (&CustomerStatistics, Measure) {
-        let at = usize::try_from(ordinal).ok();
-        let whole = at.and_then(|at| self.statistics.customers().get(at));
-        whole.zip(self.measures.of(ordinal)).expect("ordinals come from these statistics")
+        })
     }
 }

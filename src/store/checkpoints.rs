@@ -7,6 +7,7 @@ use super::files;
 use super::source::Source;
 use crate::log::Env;
 use crate::planted::planted;
+use crate::projection::saved::Saved;
 use crate::projection::{Projection, Statistics, checkpoint};
 use crate::{Error, Fault};
 
@@ -62,11 +63,32 @@ pub(super) fn newest_until(
         // A checkpoint that cannot be used costs time, never an answer: `verify` reports it.
         let Some(Ok((statistics, header))) = read(env, &path, log_id)? else { continue };
         let any = planted("checkpoint of another log used");
-        if header.end == end && (any || source.chain_at(end)? == Some(header.chain)) {
+        if any && header.end == end || fits(source, end, &header)? {
             return Ok(Some(statistics));
         }
     }
     Ok(None)
+}
+
+/// Whether a checkpoint that says so of itself is of this log up to `end`.
+fn fits(source: &Source<'_>, end: u64, header: &checkpoint::Header) -> Result<bool, Error> {
+    Ok(header.end == end && source.chain_at(end)? == Some(header.chain))
+}
+
+/// Asks the checkpoint that ends where the log does, if there is one, without loading it. Nothing
+/// where anything is wrong: who loads it, or folds the log, finds out what.
+pub(super) fn ask<T>(
+    env: &Env,
+    dir: &Path,
+    source: &Source<'_>,
+    question: impl FnOnce(&Saved<'_>) -> Result<T, Error>,
+) -> Option<T> {
+    let checkpoints = list(env, dir).ok()?;
+    let (end, path) = checkpoints.into_iter().find(|(end, _)| *end <= source.end())?;
+    let map = files::map(env, &path).ok()?.filter(|_| end == source.end())?;
+    let saved = Saved::open(map.all(), source.log_id()).ok()?;
+    let fits = fits(source, end, saved.header()).ok()?;
+    fits.then(|| question(&saved).ok())?
 }
 
 /// A sequence up to which a checkpoint proves the log to have been durable; 0 without one.

@@ -18,6 +18,7 @@ mod held;
 mod index;
 mod ingest;
 mod names;
+mod parallel;
 mod records;
 mod repair;
 mod rules;
@@ -47,18 +48,23 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::event::Rules;
-use crate::log::{BodyReader, Env, Writer};
+use crate::log::{BodyReader, Env, View, Writer};
+use crate::projection::figures::Figures;
 use crate::projection::{Digest, Projection, Statistics, TimeFrame};
 use crate::{Error, codec};
 use answers::Answers;
 use ingest::Ingest;
 use names::{Names, each_customer};
+use parallel::RunLength;
 use rules::agreed_rules;
 use source::Source;
 
 /// How the log reads what it needs of a batch.
 const READERS: BodyReader =
     BodyReader { customers_before: codec::customers_before, tally: codec::tally };
+
+/// Fewer events than this are folded on one thread, sooner than others could be of help.
+const PARALLEL_EVENTS_MIN: u64 = 1 << 16;
 
 /// One log directory, to append to and to ask.
 ///
@@ -138,8 +144,15 @@ impl Store {
     /// [`Error::Missing`] without a log; damage met on the way; what the disk says.
     pub fn top(&self, x: usize, question: &Question) -> Result<Top, Error> {
         let source = self.source()?;
-        let statistics = self.statistics(&source, question.frame)?;
-        Answers::new(&source, &statistics, question).top(x, self.rules.currency)
+        let top = |figures: &dyn Figures| {
+            Answers::new(&source, figures, question).top(x, self.rules.currency)
+        };
+        if let (Some(dir), TimeFrame::Dataset) = (&self.dir, question.frame)
+            && let Some(found) = checkpoints::ask(&self.env, dir, &source, |saved| top(saved))
+        {
+            return Ok(found);
+        }
+        top(&self.statistics(&source, question.frame)?)
     }
 
     /// Customers by id, `None` for an id that the log does not know; and the time the statistics
@@ -190,6 +203,21 @@ impl Store {
         let source = self.source()?;
         checkpoints::catch_up(&source, projection, 0)?;
         Ok(source.end())
+    }
+
+    /// Folds the whole log into statistics over a time frame, from the first event, on as many
+    /// threads as the options say. `on_progress` is told up to which sequence events were read;
+    /// it begins again from the first one if something is wrong, to find out what.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::top`].
+    pub fn replay_statistics(
+        &self,
+        frame: TimeFrame,
+        on_progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<Statistics, Error> {
+        self.continued(&self.source()?, None, frame, on_progress)
     }
 
     /// The digest of statistics that were folded from this log.
@@ -315,9 +343,36 @@ impl Store {
             }
             (None, _) | (Some(_), TimeFrame::Window { .. }) => None,
         };
-        let mut statistics = saved.unwrap_or_else(|| Statistics::over(frame));
-        let from = statistics.end();
-        checkpoints::catch_up(source, &mut statistics, from)?;
+        self.continued(source, saved, frame, &mut |_| {})
+    }
+
+    /// Statistics that were saved, or none, with what they lack of the log.
+    fn continued(
+        &self,
+        source: &Source<'_>,
+        saved: Option<Statistics>,
+        frame: TimeFrame,
+        on_progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<Statistics, Error> {
+        let fresh = || Statistics::over(frame);
+        let mut statistics = saved.unwrap_or_else(fresh);
+        statistics.reserve(source.view().map_or(0, View::customers_max));
+        // Each thread makes room for all customers, which is to cost less than what it saves.
+        let events = source.end().saturating_sub(statistics.end());
+        let customers = statistics.customers().len() as u64;
+        let is_worth = events >= PARALLEL_EVENTS_MIN.max(customers);
+        if let Some(view) = source.view().filter(|_| is_worth && self.options.threads.get() > 1) {
+            let (threads, length) = (self.options.threads, RunLength::USUAL);
+            match parallel::catch_up(view, statistics, threads, length, on_progress) {
+                Some(whole) => return Ok(whole),
+                None => statistics = fresh(),
+            }
+        }
+        source.batches(statistics.end(), &mut |batch| {
+            statistics.apply(batch)?;
+            on_progress(statistics.end());
+            Ok(true)
+        })?;
         Ok(statistics)
     }
 }

@@ -2,8 +2,8 @@
 
 use super::source::Source;
 use crate::codec::{Batch, Row, RowKind};
-use crate::event::Field;
-use crate::projection::Statistics;
+use crate::event::{FIELD_COUNT, Field};
+use crate::projection::figures::Figures;
 use crate::{Error, Fault};
 
 /// The fields of a customer that an answer shows.
@@ -46,13 +46,19 @@ fn each_newcomer(
     Ok(())
 }
 
-/// Resolves ordinals; quick on ordinals that rise, whose batch it has at hand.
+/// Resolves ordinals; quick on ordinals that rise. One customer of a batch is looked up in it; if
+/// another one is asked for, the batch is decoded and all of its customers are at hand.
 pub(super) struct Names<'a> {
     source: &'a Source<'a>,
-    /// Ordinal of the first of `newcomers`, those of one batch.
+    /// Ordinal of the first of `newcomers`.
     first: u32,
     newcomers: Vec<Newcomer>,
+    /// CUSTOMER NEWs before the batch that was last looked into.
+    looked_into: Option<u32>,
 }
+
+/// Up to so many texts of one batch are looked up; for more of them it is decoded.
+const LOOKED_UP_MAX: usize = 4;
 
 /// A text that an update gives: where it stands, and whose it is.
 struct Wanted {
@@ -64,7 +70,7 @@ struct Wanted {
 
 impl<'a> Names<'a> {
     pub(super) fn new(source: &'a Source<'a>) -> Names<'a> {
-        Names { source, first: 0, newcomers: Vec::new() }
+        Names { source, first: 0, newcomers: Vec::new(), looked_into: None }
     }
 
     /// A customer's id. The ordinal must be one of the source's.
@@ -73,20 +79,22 @@ impl<'a> Names<'a> {
     }
 
     /// Ids and fields of customers, in the order of `ordinals`: the fields as the latest event
-    /// that gives each says. Every batch is decoded once, however many of them it holds.
+    /// that gives each says. No batch is decoded more than once, however many of them it holds.
     pub(super) fn customers(
         &mut self,
         ordinals: &[u32],
-        statistics: &Statistics,
+        figures: &dyn Figures,
     ) -> Result<Vec<Newcomer>, Error> {
         let mut rising: Vec<(u32, usize)> = ordinals.iter().copied().zip(0..).collect();
         rising.sort_unstable();
         let mut found = vec![Newcomer::default(); ordinals.len()];
         let mut wanted = Vec::new();
         for (ordinal, customer) in rising {
-            let newcomer = self.newcomer(ordinal)?;
+            let newcomer = self.newcomer(ordinal)?.clone();
             for (place, field) in SHOWN.into_iter().enumerate() {
-                let Some(latest) = statistics.field_update(ordinal, field) else { continue };
+                let latest = figures.field_update(ordinal, field);
+                let latest = latest.map_err(|fault| fault.at(&self.source.path(), 0))?;
+                let Some(latest) = latest else { continue };
                 // An update stands later in the log than the NEW, so it wins at the same instant.
                 let given = newcomer.fields.get(place).is_some_and(Option::is_some);
                 if !given || latest.at_us >= newcomer.at_us {
@@ -94,7 +102,7 @@ impl<'a> Names<'a> {
                 }
             }
             if let Some(slot) = found.get_mut(customer) {
-                slot.clone_from(newcomer);
+                *slot = newcomer;
             }
         }
         wanted.sort_unstable_by_key(|text| text.sequence);
@@ -103,15 +111,26 @@ impl<'a> Names<'a> {
     }
 
     fn newcomer(&mut self, ordinal: u32) -> Result<&Newcomer, Error> {
-        let (newcomers, first) = (&mut self.newcomers, &mut self.first);
+        let Names { source, first, newcomers, looked_into } = self;
         if place_of(ordinal, *first, newcomers).is_none() {
-            self.source.batch_of_customer(ordinal, &mut |batch| {
-                read_newcomers(batch, newcomers)?;
-                *first = batch.customers_before();
+            source.batch_of_customer(ordinal, &mut |batch| {
+                newcomers.clear();
+                let before = batch.customers_before();
+                if looked_into.replace(before) == Some(before) {
+                    *first = before;
+                    read_newcomers(batch, newcomers)?;
+                } else {
+                    *first = ordinal;
+                    newcomers.extend(look_up(batch, ordinal)?);
+                }
                 Ok(true)
             })?;
         }
-        let place = place_of(ordinal, *first, newcomers);
+        let place = place_of(ordinal, self.first, &self.newcomers);
+        if place.is_none() {
+            // A batch may be damaged where it says which customers it has: then reading finds it.
+            self.source.batches(0, &mut |_| Ok(true))?;
+        }
         place.and_then(|place| self.newcomers.get(place)).ok_or_else(|| Error::Corrupt {
             path: self.source.path(),
             offset: 0,
@@ -125,17 +144,23 @@ impl<'a> Names<'a> {
         while let Some(next) = left.first() {
             let before = left.len();
             self.source.batch_of(next.sequence, &mut |batch| {
-                let rows = batch.rows()?;
-                while let Some((text, rest)) = left.split_first() {
+                let end = batch.first_seq() + batch.events() as u64;
+                let count = left.partition_point(|text| text.sequence < end);
+                let (here, rest) = left.split_at_checked(count).unwrap_or_default();
+                let rows = if count > LOOKED_UP_MAX { Some(batch.rows()?) } else { None };
+                for text in here {
                     let at = text.sequence.saturating_sub(batch.first_seq());
-                    let row = rows.get(usize::try_from(at).unwrap_or(usize::MAX));
-                    let Some(row) = row else { break };
+                    let at = usize::try_from(at).unwrap_or(usize::MAX);
+                    let given = match &rows {
+                        Some(rows) => rows.get(at).and_then(|row| text_of(&row, text.field)),
+                        None => taken(batch.texts_at(at)?, text.field),
+                    };
                     let slot = found.get_mut(text.customer);
                     if let Some(slot) = slot.and_then(|one| one.fields.get_mut(text.place)) {
-                        *slot = text_of(&row, text.field);
+                        *slot = given;
                     }
-                    left = rest;
                 }
+                left = rest;
                 Ok(true)
             })?;
             if left.len() == before {
@@ -153,6 +178,18 @@ fn place_of(ordinal: u32, first: u32, newcomers: &[Newcomer]) -> Option<usize> {
     (place < newcomers.len()).then_some(place)
 }
 
+/// One customer's record, if it is in the batch.
+fn look_up(batch: &Batch<'_>, ordinal: u32) -> Result<Option<Newcomer>, Fault> {
+    let Some(place) = ordinal.checked_sub(batch.customers_before()) else { return Ok(None) };
+    let Some(row) = batch.newcomer_at(place as usize)? else { return Ok(None) };
+    let mut id = String::new();
+    batch.key_at(row, &mut id)?;
+    let at_us = batch.time_at(row)?;
+    let mut texts = batch.texts_at(row)?;
+    let fields = SHOWN.map(|field| texts.get_mut(field as usize).and_then(Option::take));
+    Ok(Some(Newcomer { id, at_us, fields }))
+}
+
 fn read_newcomers(batch: &Batch<'_>, newcomers: &mut Vec<Newcomer>) -> Result<(), Fault> {
     newcomers.clear();
     let rows = batch.rows()?;
@@ -163,6 +200,10 @@ fn read_newcomers(batch: &Batch<'_>, newcomers: &mut Vec<Newcomer>) -> Result<()
         fields: SHOWN.map(|field| text_of(&row, field)),
     }));
     Ok(())
+}
+
+fn taken(mut texts: [Option<String>; FIELD_COUNT], field: Field) -> Option<String> {
+    texts.get_mut(field as usize).and_then(Option::take)
 }
 
 fn text_of(row: &Row<'_>, field: Field) -> Option<String> {

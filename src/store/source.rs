@@ -126,7 +126,7 @@ fn give(frame: &Frame<'_>, each: &mut EachBatch<'_>) -> Result<bool, Error> {
 }
 
 impl Broken {
-    fn at(self, path: &std::path::Path, offset: u64) -> Error {
+    pub(super) fn at(self, path: &std::path::Path, offset: u64) -> Error {
         match self {
             Broken::Fault(fault) => fault.at(path, offset),
             Broken::Error(error) => error,

@@ -1,5 +1,6 @@
 //! What a store is told and what it answers: options, receipts, statistics, findings.
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -20,6 +21,9 @@ pub struct Options {
     /// A checkpoint is written at the end of a call when so many events, or as many as there are
     /// customers, follow the last one: writing it costs 32 bytes a customer.
     pub checkpoint_events_min: u64,
+    /// On how many threads the log is folded into statistics, if it is long. Each takes 32 bytes a
+    /// customer.
+    pub threads: NonZeroUsize,
     /// Take a network file system, whose locks and syncs cannot be trusted.
     pub allow_remote: bool,
 }
@@ -32,6 +36,7 @@ impl Default for Options {
             segment_bytes_max: 64 << 20,
             sync: Sync::default(),
             checkpoint_events_min: 262_144,
+            threads: NonZeroUsize::MIN,
             allow_remote: false,
         }
     }

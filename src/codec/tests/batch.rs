@@ -38,6 +38,9 @@ fn batches_come_back_as_they_were_pushed() {
             }
             assert_eq!(batch.key_at(index, &mut key), Ok(row.kind.filter(|_| row.key.is_some())));
             assert_eq!(key, row.key.unwrap_or(""), "seed {seed}, row {index}");
+            assert_eq!(batch.time_at(index), Ok(row.at_us));
+            let texts = batch.texts_at(index).unwrap();
+            assert_eq!(texts.each_ref().map(Option::as_deref), row.texts, "seed {seed}");
             let order = batch.order_at(index).unwrap();
             assert_eq!(
                 order.is_some(),
@@ -53,6 +56,12 @@ fn batches_come_back_as_they_were_pushed() {
         let before = Tally { customers, cents_abs: 5, appended_at_us: 76 };
         let newcomers = admitted.iter().filter(|(event, _)| event.kind == Kind::CustomerNew);
         let customers_new = newcomers.count() as u32;
+        let is_new =
+            |row: &usize| rows.get(*row).unwrap().kind == Some(crate::codec::RowKind::CustomerNew);
+        let mut news = (0..events).filter(is_new);
+        for place in 0..=customers_new as usize {
+            assert_eq!(batch.newcomer_at(place), Ok(news.next()), "seed {seed}");
+        }
         let cents_abs: u64 =
             admitted.iter().map(|(event, _)| event.amount_cents.unsigned_abs()).sum();
         let after = tally(&body, events as u32, &before).unwrap();

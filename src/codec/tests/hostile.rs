@@ -119,4 +119,5 @@ fn lengths_that_were_chosen_to_hurt_are_faults() {
     let batch = Batch::decode(&huge, 0, 1 << 20).unwrap();
     assert!(batch.rows().is_err());
     assert!(batch.key_at(1 << 19, &mut String::new()).is_err());
+    assert!(batch.texts_at(1 << 19).is_err());
 }

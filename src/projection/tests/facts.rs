@@ -87,6 +87,39 @@ fn placed(facts: &[Fact]) -> Vec<(Event<'static>, Placement)> {
     placed
 }
 
+/// A batch's bytes and what its frame says of it.
+pub(super) struct Encoded {
+    pub(super) body: Vec<u8>,
+    pub(super) first_seq: u64,
+    pub(super) events: u32,
+    pub(super) customers_before: u32,
+}
+
+impl Encoded {
+    pub(super) fn batch(&self) -> Batch<'_> {
+        Batch::decode(&self.body, self.first_seq, self.events).expect("just encoded")
+    }
+}
+
+/// The facts in batches of `size`.
+pub(super) fn batches(facts: &[Fact], size: usize) -> Vec<Encoded> {
+    let mut builder = BatchBuilder::new();
+    let (mut first_seq, mut customers_before) = (0, 0);
+    let mut encoded = Vec::new();
+    for rows in placed(facts).chunks(size) {
+        builder.clear();
+        rows.iter().for_each(|(event, placement)| builder.push(event, placement));
+        let mut body = Vec::new();
+        builder.encode(customers_before, 0, &mut body);
+        let events = u32::try_from(rows.len()).expect("few rows");
+        encoded.push(Encoded { body, first_seq, events, customers_before });
+        first_seq += u64::from(events);
+        let is_new = |row: &&(Event<'_>, Placement)| row.1.row == RowKind::CustomerNew;
+        customers_before += u32::try_from(rows.iter().filter(is_new).count()).expect("few rows");
+    }
+    encoded
+}
+
 /// Folds the facts in batches of `size`, and shows the statistics after each.
 pub(super) fn fold(
     facts: &[Fact],
@@ -95,17 +128,8 @@ pub(super) fn fold(
     mut each: impl FnMut(&Statistics),
 ) {
     let mut statistics = Statistics::over(over);
-    let mut builder = BatchBuilder::new();
-    let mut body = Vec::new();
-    for rows in placed(facts).chunks(size) {
-        builder.clear();
-        body.clear();
-        rows.iter().for_each(|(event, placement)| builder.push(event, placement));
-        let customers = u32::try_from(statistics.customers().len()).expect("few customers");
-        builder.encode(customers, 0, &mut body);
-        let events = u32::try_from(rows.len()).expect("few rows");
-        let batch = Batch::decode(&body, statistics.end(), events).expect("just encoded");
-        statistics.apply(&batch).expect("a good batch");
+    for encoded in batches(facts, size) {
+        statistics.apply(&encoded.batch()).expect("a good batch");
         each(&statistics);
     }
 }

@@ -2,6 +2,8 @@
 //! between customers, stale updates and refunds, at every prefix, in batches of any size.
 
 use super::facts::{Dice, Fact, What, fold, folded, naive, naive_update};
+use crate::projection::figures::{Figures, Measures};
+use crate::projection::rank::Values;
 use crate::projection::updates::{CUSTOMER_FIELDS, FieldUpdate};
 use crate::projection::weeks::DAY_US;
 use crate::projection::{TimeFrame, WeekStart};
@@ -23,7 +25,7 @@ fn statistics_are_those_of_the_specification_at_every_prefix() {
             assert_eq!(Some(frame.last_us), times().max(), "seed {seed}");
             for customer in 0..u32::try_from(expected.len()).expect("few") {
                 for field in CUSTOMER_FIELDS {
-                    let update = statistics.field_update(customer, field);
+                    let update = statistics.field_update(customer, field).expect("in memory");
                     let found = update.map(|update| (update.at_us, update.seq));
                     assert_eq!(found, naive_update(so_far, customer, field), "seed {seed}");
                 }
@@ -94,9 +96,9 @@ fn measures_follow_the_time_frame() {
     let measure = |over, start| {
         let statistics = folded(&facts, 6, over);
         let span = statistics.span(over, start).expect("there are events");
-        let measures = statistics.measures(over, start);
+        let measures = Measures::new(&statistics, over, start);
         assert_eq!(measures.customers(), 2);
-        assert_eq!(measures.of(2), None);
+        assert!(measures.of(2).is_err());
         let rows = [0, 1].map(|ordinal| {
             let measure = measures.of(ordinal).expect("two customers");
             (measure.revenue_cents, measure.visits, measure.orders, measure.weeks)

@@ -4,7 +4,8 @@
 use std::io::Read as _;
 
 use super::facts::{Fact, What, folded};
-use crate::error::Error;
+use crate::error::Fault;
+use crate::projection::figures::Measures;
 use crate::projection::rank::rank;
 use crate::projection::statistics::Statistics;
 use crate::projection::{Digest, Lifespan, TimeFrame, WeekStart};
@@ -36,7 +37,7 @@ fn the_sample() {
     let (frame, weeks) =
         statistics.span(TimeFrame::Dataset, WeekStart::Sunday).expect("there are events");
     assert_eq!((frame.first_us, frame.last_us, weeks), (at(52_041_000), at(655_555_000), 1));
-    let measure = statistics.measures(TimeFrame::Dataset, WeekStart::Sunday).of(0);
+    let measure = Measures::new(&statistics, TimeFrame::Dataset, WeekStart::Sunday).of(0);
     assert_eq!(measure.expect("one customer").ltv_cents(Lifespan::default()), 641_680);
 }
 
@@ -93,17 +94,12 @@ fn cdnow() {
     assert_eq!((statistics.events(), statistics.customers().len()), (16_195, 2_357));
     assert_eq!(digest(&statistics, id), "a4e008fb983cc4e2fe84762df237e48f");
 
-    let measures = statistics.measures(TimeFrame::Dataset, WeekStart::Sunday);
+    let measures = Measures::new(&statistics, TimeFrame::Dataset, WeekStart::Sunday);
     let mut asked = 0;
-    let top = rank(
-        3,
-        measures.customers(),
-        &mut |ordinal| measures.of(ordinal).expect("below the number of customers").value(),
-        &mut |ordinal| {
-            asked += 1;
-            Ok::<_, Error>(id(ordinal))
-        },
-    );
+    let top = rank(3, &measures, &mut |ordinal| {
+        asked += 1;
+        Ok::<_, Fault>(id(ordinal))
+    });
     let top = top.expect("ids never fail here").into_iter().map(|customer| {
         let measure = measures.of(customer.ordinal).expect("it was ranked");
         let ltv_cents = measure.ltv_cents(Lifespan::default());

@@ -5,3 +5,5 @@ mod facts;
 mod faults;
 mod fold;
 mod known;
+mod parts;
+mod saved;

@@ -14,9 +14,11 @@ mod golden;
 mod looks;
 mod marks;
 mod meanwhile;
+mod parallel;
 mod repair;
 mod repair_crash;
 mod repair_others;
+mod saved;
 mod superseded;
 
 use std::path::Path;
