@@ -100,13 +100,19 @@ def main():
 
         ours, theirs = [], []
         for _ in range(options.runs):
-            seconds, replayed = ltvlog(options.ltvlog, "replay", "--log", log)
+            seconds, replayed = ltvlog(options.ltvlog, "replay", "--threads", "2", "--log", log)
             ours.append(replayed["seconds"])
             theirs.append(duckdb(TOP.format(source="e", cents=CENTS), table)[0])
         report("all statistics from the kept form (fold alone; DuckDB's query and open)", ours, theirs)
 
-        ours = [ltvlog(options.ltvlog, "top", "10", "--log", log)[0] for _ in range(options.runs)]
+        top = [options.ltvlog, "top", "10", "--threads", "2", "--log"]
+        ours = [ltvlog(*top, log)[0] for _ in range(options.runs)]
         report("top 10 of the log, as a process", ours, theirs)
+
+        bare = os.path.join(scratch, "bare")
+        shutil.copytree(log, bare, ignore=shutil.ignore_patterns("checkpoints"))
+        ours = [ltvlog(*top, bare)[0] for _ in range(options.runs)]
+        report("the same without a checkpoint", ours, theirs)
         bytes_kept = sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(log) for f in fs)
         print(f"\nbytes kept: ltvlog {bytes_kept:,}, DuckDB {os.path.getsize(table):,}")
     finally:
