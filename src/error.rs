@@ -51,6 +51,10 @@ pub enum Error {
         /// The failure that poisoned the writer.
         reason: String,
     },
+    /// As many events as may wait to be appended do so already: try again later.
+    Full,
+    /// The appender was closed: stop.
+    Closed,
     /// There is no log in this directory.
     Missing {
         /// The directory.
@@ -91,6 +95,8 @@ impl fmt::Display for Error {
             Error::Poisoned { reason } => {
                 write!(out, "the log must be opened again after a failed write: {reason}")
             }
+            Error::Full => out.write_str("too much waits to be appended"),
+            Error::Closed => out.write_str("the appender was closed"),
             Error::Missing { path } => write!(out, "there is no log in {}", path.display()),
             Error::Options { reason } => out.write_str(reason),
         }

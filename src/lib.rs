@@ -63,6 +63,9 @@
 //! # }
 //! ```
 //!
+//! An [`Appender`] is a handle for many threads that append to one log: one sync serves all who
+//! wait for it.
+//!
 //! The core is free of clocks, randomness and threads of its own; those and the disk are passed
 //! in at one place. Cargo features: `cli` (the binary) and `notify` (followers woken by the file
 //! system), both on by default.
@@ -85,6 +88,7 @@ mod codec;
 mod error;
 mod event;
 mod frame;
+mod group;
 mod log;
 mod planted;
 mod projection;
@@ -112,6 +116,7 @@ pub use event::{
     Incoming, Kind, ReadError, Reason, Rejection, Rules, parse_amount, parse_date, parse_time,
     read_events, write_cents, write_reject, write_time, write_time_shortest,
 };
+pub use group::{Appended, Appender, AppenderOptions, RejectedAt, WhenFull};
 pub use projection::{
     CustomerStatistics, Digest, Frame, Lifespan, Projection, Statistics, TimeFrame, WeekStart,
 };

@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 54] = [
+    const BUGS: [(&str, &str); 58] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -104,7 +104,45 @@ mod tests {
             "tally carried over a gap",
             "store::tests::damage::verify_does_not_accuse_what_stands_behind_a_missing_segment",
         ),
+        (
+            "group told before sync",
+            "group::tests::crash::what_the_receipts_of_a_group_speak_of_survives_any_power_cut",
+        ),
+        (
+            "receipt of another caller",
+            "group::tests::threads::everyone_gets_the_receipt_of_its_own_events_on_the_real_disk",
+        ),
+        ("waiting caller not woken", GROUPS),
+        ("group left waiting", GROUPS),
     ];
+    const GROUPS: &str =
+        "group::tests::queue::whoever_waits_while_a_group_is_committed_is_in_the_next_one";
+
+    /// Bugs of threads, and the model that must catch each.
+    #[cfg(models)]
+    const BUGS_OF_THREADS: [(&str, &str); 6] = [
+        ("waiting caller not woken", "group::tests::loom::every_caller_is_answered_whoever_leads"),
+        ("group left waiting", "group::tests::loom::every_caller_is_answered_whoever_leads"),
+        ("room not told of", "group::tests::loom::every_caller_finds_room_in_the_end"),
+        ("mark published loosely", "group::tests::loom::a_reader_finds_everything_below_the_mark"),
+        (
+            "group told before sync",
+            "group::tests::shuttle::whatever_fails_and_whenever_power_goes_acknowledged_events_stay",
+        ),
+        (
+            "receipt of another caller",
+            "group::tests::shuttle::receipts_are_those_of_the_calls_one_by_one",
+        ),
+    ];
+
+    #[cfg(models)]
+    #[test]
+    fn every_planted_bug_of_threads_is_caught_by_the_model_named_for_it() {
+        let missed: Vec<_> =
+            BUGS_OF_THREADS.iter().filter(|(bug, test)| passes(bug, test)).collect();
+        assert!(missed.is_empty(), "not caught: {missed:#?}");
+        println!("T14: {} planted bugs caught", BUGS_OF_THREADS.len());
+    }
     const CRASH: &str =
         "log::tests::crash::a_power_cut_anywhere_leaves_a_prefix_with_all_that_was_acknowledged";
     const FAULTS: &str = "log::tests::faults::a_failing_call_anywhere_is_an_error_and_no_more";

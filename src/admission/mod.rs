@@ -271,7 +271,7 @@ impl Admission {
     }
 
     /// The sequence that the next admitted event gets.
-    fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.first_seq + self.batch.len() as u64
     }
 

@@ -121,7 +121,8 @@ fn advice(error: &Error) -> Option<&'static str> {
             Some("`ltvlog append FILE` begins one; `--log DIR` or LTVLOG_DIR names another")
         }
         Error::Io { source, .. } => io_advice(source.kind()),
-        Error::Options { .. } => None,
+        // The command line appends alone.
+        Error::Options { .. } | Error::Full | Error::Closed => None,
     }
 }
 

@@ -190,7 +190,22 @@ impl<'a> Call<'a> {
     /// after which the log is as it was before the call.
     pub fn finish(mut self) -> Result<Receipt, Error> {
         self.settle()?;
+        self.guarded(Call::end).inspect(|_| self.ingest.checkpoint_if_due())
+    }
+
+    /// As [`Call::finish`], but leaves to [`Store::tend`](super::Store::tend) what can wait until
+    /// the receipt was handed over.
+    pub(crate) fn acknowledge(mut self) -> Result<Receipt, Error> {
+        self.settle()?;
         self.guarded(Call::end)
+    }
+
+    /// Ends the hold window, and gives the receipt of what was pushed since the last part ended, as
+    /// if that had been a call. Nothing of it is durable before the call is finished.
+    pub(crate) fn part(&mut self) -> Result<Receipt, Error> {
+        self.settle()?;
+        let end = self.ingest.pending_end();
+        Ok(Receipt { end, ..std::mem::take(&mut self.receipt) })
     }
 
     /// Ends the call before its events have ended: writes and syncs what is pending; what is
@@ -204,7 +219,7 @@ impl<'a> Call<'a> {
             self.receipt = Receipt { end: self.ingest.log_end(), ..Receipt::default() };
             return Ok(self.receipt);
         }
-        self.guarded(Call::end)
+        self.guarded(Call::end).inspect(|_| self.ingest.checkpoint_if_due())
     }
 
     fn end(&mut self) -> Result<Receipt, Error> {
@@ -224,7 +239,6 @@ impl<'a> Call<'a> {
         self.receipt.end = self.ingest.shelf.end();
         self.receipt.synced = self.ingest.synced_end() >= self.receipt.end;
         self.ingest.busy = false;
-        self.ingest.checkpoint_if_due();
         Ok(std::mem::take(&mut self.receipt))
     }
 

@@ -119,6 +119,11 @@ impl Ingest {
         self.shelf.writer.as_ref().map_or(0, Writer::synced_end)
     }
 
+    /// The sequence that the next admitted event gets.
+    pub(super) fn pending_end(&self) -> u64 {
+        self.admission.end()
+    }
+
     /// The log's end, without what is staged.
     pub(super) fn log_end(&self) -> u64 {
         self.shelf.writer.as_ref().map_or(0, Writer::end)
@@ -163,8 +168,29 @@ impl Store {
                 "a scratch store keeps what it is given; strict calls need a log".to_owned();
             return Err(Error::Options { reason });
         }
+        let (rules, sync) = (self.rules.clone(), self.options.sync);
+        let ingest = self.ready()?;
+        // One that cannot be used any more is opened again by the next call.
+        ingest.busy = !planted("poisoned store kept");
+        ingest.tend()?;
+        Ok(Call::begin(ingest, rules, options, sync))
+    }
+
+    /// Locks and recovers the log, creating it if there is none; up to where it is durable.
+    pub(crate) fn open_for_append(&mut self) -> Result<u64, Error> {
+        self.ready().map(|ingest| ingest.synced_end())
+    }
+
+    /// What a call leaves to be done when its receipt was handed over.
+    pub(crate) fn tend(&mut self) -> Result<(), Error> {
+        let Some(ingest) = &mut self.ingest else { return Ok(()) };
+        ingest.checkpoint_if_due();
+        ingest.tend()
+    }
+
+    /// The writing side, without what a call left pending that was given up.
+    fn ready(&mut self) -> Result<&mut Ingest, Error> {
         if self.ingest.as_ref().is_some_and(|ingest| ingest.busy && ingest.is_log()) {
-            // A call was given up: what it left pending must not be committed by this one.
             self.ingest = None;
         }
         let ingest = match self.ingest.take() {
@@ -175,10 +201,7 @@ impl Store {
         if ingest.busy {
             ingest.forget_pending()?;
         }
-        // One that cannot be used any more is opened again by the next call.
-        ingest.busy = !planted("poisoned store kept");
-        ingest.tend()?;
-        Ok(Call::begin(ingest, self.rules.clone(), options, self.options.sync))
+        Ok(ingest)
     }
 
     pub(super) fn open_ingest(&mut self) -> Result<Ingest, Error> {

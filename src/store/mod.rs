@@ -45,6 +45,7 @@ pub use types::{
 };
 
 use std::collections::HashMap;
+use std::marker;
 use std::path::{Path, PathBuf};
 
 use crate::event::Rules;
@@ -309,14 +310,22 @@ impl Store {
         writer.map_or(Ok(()), Writer::close)
     }
 
+    /// Opens stores on the same log, each to be asked by itself.
+    pub(crate) fn opener(
+        &self,
+    ) -> impl Fn() -> Result<Store, Error> + Send + marker::Sync + 'static {
+        let (env, dir, options) = (self.env.clone(), self.dir.clone(), self.options.clone());
+        move || match &dir {
+            Some(dir) => Store::open_in(env.clone(), dir.clone(), options.clone()),
+            None => Err(no_directory()),
+        }
+    }
+
     fn dir(&self) -> Result<&Path, Error> {
         match &self.dir {
             Some(dir) if self.exists => Ok(dir),
             Some(dir) => Err(Error::Missing { path: dir.clone() }),
-            None => {
-                let reason = "a scratch store has no directory".to_owned();
-                Err(Error::Options { reason })
-            }
+            None => Err(no_directory()),
         }
     }
 
@@ -375,4 +384,8 @@ impl Store {
         })?;
         Ok(statistics)
     }
+}
+
+fn no_directory() -> Error {
+    Error::Options { reason: "a scratch store has no directory".to_owned() }
 }

@@ -30,6 +30,9 @@ mod large;
 mod roundtrip;
 mod texts;
 
+// threads: many callers of one log agree with the oracle, each about its own events.
+mod threads;
+
 // decoder: the second reader, from docs/format.md alone, agrees with the product.
 mod decoder;
 

@@ -7,7 +7,7 @@ const LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The rooms of `src/` and the rooms that each may name: the arrows of docs/architecture.md.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("error", &[]),
     ("top", &[]),
     ("planted", &[]),
@@ -18,6 +18,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("admission", &["error", "event", "codec", "log"]),
     ("projection", &["error", "event", "codec", "top"]),
     ("store", &["error", "event", "codec", "log", "admission", "projection"]),
+    ("group", &["error", "event", "store"]),
     ("cli", &[]),
     ("fuzzing", &["error", "event", "frame", "codec", "log", "projection", "store"]),
 ];

@@ -1,0 +1,84 @@
+//! A store that commits groups of calls: each call admitted as if it came alone, all of them made
+//! durable by one sync.
+
+use std::error::Error as _;
+
+use super::mark::Mark;
+use super::queue::Committer;
+use super::request::Request;
+use super::sync::Arc;
+use super::{Appended, RejectedAt};
+use crate::error::Error;
+use crate::planted::planted;
+use crate::store::{CallOptions, Origin, Receipt, Rejected, Store};
+
+/// The one who has the store.
+pub(super) struct StoreCommitter {
+    pub(super) store: Store,
+    pub(super) mark: Arc<Mark>,
+}
+
+impl Committer for StoreCommitter {
+    type Request = Request;
+    type Answer = Appended;
+
+    fn commit(&mut self, group: Vec<Request>) -> Result<Vec<Appended>, String> {
+        self.append(&group).map_err(|error| in_full(&error))
+    }
+
+    fn tend(&mut self) -> Result<(), String> {
+        self.store.tend().map_err(|error| in_full(&error))
+    }
+}
+
+impl StoreCommitter {
+    /// One call of the store for all, with a hold window for each.
+    fn append(&mut self, group: &[Request]) -> Result<Vec<Appended>, Error> {
+        let mut rejected: Vec<Vec<RejectedAt>> = group.iter().map(|_| Vec::new()).collect();
+        let mut on_reject = |one: &Rejected<'_>| {
+            let of = usize::try_from(one.origin.source).ok().and_then(|of| rejected.get_mut(of));
+            let of = of.expect("a request is rejected while it is in its group");
+            of.push(RejectedAt { index: one.origin.line, rejection: one.rejection.clone() });
+            Ok(())
+        };
+        let options = CallOptions { on_reject: Some(&mut on_reject), ..CallOptions::default() };
+        let mut call = self.store.call(options)?;
+        let mut receipts = Vec::with_capacity(group.len());
+        for (request, source) in group.iter().zip(0..) {
+            for ((event, text), line) in request.events().zip(0..) {
+                let at = Origin { source, line };
+                match event {
+                    Ok(event) => call.push(event, text, at)?,
+                    Err(rejection) => call.reject(rejection, text, at)?,
+                }
+            }
+            receipts.push(call.part()?);
+        }
+        let all = if planted("group told before sync") {
+            Receipt { synced: true, ..Receipt::default() }
+        } else {
+            call.acknowledge()?
+        };
+        if all.synced {
+            self.mark.publish(all.end);
+        }
+        for rejected in &mut rejected {
+            // Events that were held are turned down last.
+            rejected.sort_by_key(|one| one.index);
+        }
+        let receipts = receipts.into_iter().map(|part| Receipt { synced: all.synced, ..part });
+        let mut answers: Vec<Appended> = receipts
+            .zip(rejected)
+            .map(|(receipt, rejected)| Appended { receipt, rejected })
+            .collect();
+        if planted("receipt of another caller") {
+            answers.rotate_left(1);
+        }
+        Ok(answers)
+    }
+}
+
+/// What an error says, and what it stems from.
+fn in_full(error: &Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
