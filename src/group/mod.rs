@@ -192,7 +192,7 @@ impl Appender {
     }
 
     /// All events below this sequence are on the disk. It never goes back, and it covers every
-    /// receipt that was given.
+    /// receipt that was given and says so.
     pub fn synced_end(&self) -> u64 {
         self.shared.mark.get()
     }

@@ -29,7 +29,14 @@ const MUCH: Weight = Weight { events: 9, bytes: 9 };
 fn explore(preemptions_max: Option<usize>, case: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions_max;
-    builder.check(case);
+    let runs = Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let counted = Arc::clone(&runs);
+    builder.check(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        case();
+    });
+    let most = preemptions_max.map_or("any".to_owned(), |most| format!("at most {most}"));
+    println!("T14: {} interleavings with {most} preemptions", runs.load(Ordering::Relaxed));
 }
 
 /// Counts what it commits, up to a group that it fails at.

@@ -32,11 +32,18 @@ use queue::{Queue, Refusal, Weight};
 use request::Request;
 use sync::Arc;
 
-const SCHEDULES: usize = 1_500;
+const SCHEDULES: usize = 6_000;
 const CALLERS: u64 = 4;
 const MUCH: Weight = Weight { events: 100, bytes: 1 << 20 };
 /// Room for two calls.
 const LITTLE: Weight = Weight { events: 6, bytes: 1 << 20 };
+
+/// Runs a case under so many schedules at random, and as many that switch rarely, at bad moments.
+fn try_schedules(run: impl Fn() + Send + Sync + Copy + 'static, count: usize) {
+    shuttle::check_random(run, count);
+    shuttle::check_pct(run, count, 3);
+    println!("T14: {} schedules of {CALLERS} callers on a store", 2 * count);
+}
 
 /// What a call brought and what it was told.
 type Told = (Vec<String>, Appended);
@@ -144,8 +151,7 @@ fn receipts_are_those_of_the_calls_one_by_one() {
             log.queue.close().ok().expect("nothing fails").store.close().unwrap();
             check_serial(&mut told, &disk);
         };
-        shuttle::check_random(run, SCHEDULES / 2);
-        shuttle::check_pct(run, SCHEDULES / 2, 3);
+        try_schedules(run, SCHEDULES / 2);
     }
 }
 
@@ -163,8 +169,7 @@ fn closing_in_between_keeps_what_was_answered() {
         assert!(refused.iter().all(|refusal| *refusal == Refusal::Closed));
         check_serial(&mut told, &disk);
     };
-    shuttle::check_random(run, SCHEDULES / 2);
-    shuttle::check_pct(run, SCHEDULES / 2, 3);
+    try_schedules(run, SCHEDULES / 2);
 }
 
 #[test]
@@ -187,6 +192,5 @@ fn whatever_fails_and_whenever_power_goes_acknowledged_events_stay() {
         };
         check(&after, &acknowledged(&told), &format!("change {at}, {fault:?}"));
     };
-    shuttle::check_random(run, SCHEDULES);
-    shuttle::check_pct(run, SCHEDULES, 3);
+    try_schedules(run, SCHEDULES);
 }
