@@ -66,8 +66,9 @@
 //! An [`Appender`] is a handle for many threads that append to one log: one sync serves all who
 //! wait for it.
 //!
-//! The core is free of clocks, randomness and threads of its own; those and the disk are passed
-//! in at one place. Cargo features: `cli` (the binary) and `notify` (followers woken by the file
+//! The core is free of clocks, randomness and threads of its own: the disk and the first two are
+//! passed in at one place; [`read_blocks`] has threads that parse, and a replay as many threads as
+//! [`Options`] say. Cargo features: `cli` (the binary) and `notify` (followers woken by the file
 //! system), both on by default.
 
 #![cfg_attr(
@@ -90,6 +91,7 @@ mod event;
 mod frame;
 mod group;
 mod log;
+mod parallel;
 mod planted;
 mod projection;
 mod store;
@@ -112,11 +114,12 @@ pub mod fuzzing;
 pub use codec::{Batch, Counts, Row, RowKind, Rows, Superseded};
 pub use error::{Error, Fault};
 pub use event::{
-    EVENT_BYTES_MAX, EVENT_LEVELS_MAX, Event, FIELD_COUNT, FIELDS, Field, Flow, ID_BYTES_MAX,
-    Incoming, Kind, ReadError, Reason, Rejection, Rules, parse_amount, parse_date, parse_time,
-    read_events, write_cents, write_reject, write_time, write_time_shortest,
+    EVENT_BYTES_MAX, EVENT_LEVELS_MAX, Event, EventBlock, FIELD_COUNT, FIELDS, Field, Flow,
+    ID_BYTES_MAX, Incoming, Kind, ReadError, Reason, Rejection, Rules, parse_amount, parse_date,
+    parse_time, read_events, write_cents, write_reject, write_time, write_time_shortest,
 };
 pub use group::{Appended, Appender, AppenderOptions, RejectedAt, WhenFull};
+pub use parallel::read_blocks;
 pub use projection::{
     CustomerStatistics, Digest, Frame, Lifespan, Projection, Statistics, TimeFrame, WeekStart,
 };

@@ -1,8 +1,10 @@
 //! `append`: events in, a receipt out. Also how `top` reads files that are in no log.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::thread;
 
 use serde::Serialize;
 
@@ -15,10 +17,10 @@ use super::rejects::Rejects;
 use super::sources::{Place, Sources, failed};
 use super::table::{Grid, count};
 use super::{input, options};
-use crate::{
-    Call, CallOptions, Error, Flow, HoldMax, Incoming, Origin, ReadError, Receipt, Store, Sync,
-    read_events,
-};
+use crate::{CallOptions, EventBlock, Flow, HoldMax, ReadError, Receipt, Store, Sync, read_blocks};
+
+/// More threads that parse than one thread that admits keeps up with.
+const THREADS_MAX: usize = 8;
 
 /// What became of the events that a command was fed.
 pub(crate) struct Fed {
@@ -97,16 +99,17 @@ fn read_all<'a>(
     let mut progress = Progress::new(sources.total_bytes);
     let mut call = store.call(options)?;
     let mut events = 0;
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
     for (source, place) in (0..).zip(&sources.places) {
-        let mut each = |incoming: Incoming<'_>| {
-            take(&mut call, source, &incoming)?;
-            events += 1;
+        let mut each = |block: &EventBlock| {
+            call.push_block(block, source).inspect_err(|_| sources.give_up())?;
+            events += block.len() as u64;
             progress.at(sources.read_bytes.load(Ordering::Relaxed), events);
             Ok(if interrupt.came() { Flow::Stop } else { Flow::Continue })
         };
         let mut reader = input::decoded(sources.open(place, interrupt)?)
             .map_err(|error| failed(place, error))?;
-        match read_events(&mut *reader, &rules, &mut each) {
+        match read_blocks(&mut *reader, &rules, threads, &mut each) {
             Ok(Flow::Continue) => {}
             Ok(Flow::Stop) => break,
             Err(ReadError::Receiver(error)) => return Err(error.into()),
@@ -118,14 +121,6 @@ fn read_all<'a>(
     let interrupted = interrupt.came();
     let receipt = if interrupted { call.interrupt()? } else { call.finish()? };
     Ok(Fed { receipt, interrupted })
-}
-
-fn take(call: &mut Call<'_>, source: u32, incoming: &Incoming<'_>) -> Result<(), Error> {
-    let at = Origin { source, line: incoming.line };
-    match &incoming.event {
-        Ok(event) => call.push(event, incoming.text, at),
-        Err(rejection) => call.reject(rejection, incoming.text, at),
-    }
 }
 
 #[derive(Serialize)]

@@ -14,7 +14,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 const MAGIC_BYTES: u64 = 4;
 
 /// The bytes of a source, decompressed if it is an archive.
-pub(super) fn decoded(mut raw: Box<dyn Read>) -> io::Result<Box<dyn BufRead>> {
+pub(super) fn decoded(mut raw: Box<dyn Read + Send>) -> io::Result<Box<dyn BufRead + Send>> {
     // A pipe may give its first bytes one by one, so they are read for themselves.
     let mut magic = Vec::new();
     raw.by_ref().take(MAGIC_BYTES).read_to_end(&mut magic)?;

@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -47,6 +47,7 @@ pub(crate) struct Sources {
     pub(crate) total_bytes: Option<u64>,
     /// Bytes read so far, before decompression.
     pub(crate) read_bytes: Arc<AtomicU64>,
+    given_up: Arc<AtomicBool>,
 }
 
 impl Sources {
@@ -76,7 +77,7 @@ impl Sources {
             let bytes = metadata.filter(Metadata::is_file).map(|metadata| metadata.len());
             total_bytes = total_bytes.zip(bytes).map(|(total, bytes)| total.saturating_add(bytes));
         }
-        Ok(Sources { places, total_bytes, read_bytes: Arc::default() })
+        Ok(Sources { places, total_bytes, read_bytes: Arc::default(), given_up: Arc::default() })
     }
 
     /// Opens one place for reading its bytes as they are.
@@ -84,22 +85,39 @@ impl Sources {
         &self,
         place: &Place,
         interrupt: &Interrupt,
-    ) -> Result<Box<dyn Read>, Failure> {
+    ) -> Result<Box<dyn Read + Send>, Failure> {
         let count = Arc::clone(&self.read_bytes);
         match place {
             Place::File(path) => {
                 let file = File::open(path).map_err(Error::io("open", path))?;
-                Ok(Box::new(Counted { inner: file, count }))
+                if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+                    return Ok(Box::new(Counted { inner: file, count }));
+                }
+                // A pipe with a name makes whoever reads wait as standard input does.
+                Ok(Box::new(Counted { inner: self.patient(file, interrupt), count }))
             }
             Place::Input => {
                 let input = io::stdin();
                 if input.is_terminal() {
                     say::note("reading events from the terminal; Ctrl-D ends them");
                 }
-                let inner = Patient { inner: input, interrupt: interrupt.clone() };
-                Ok(Box::new(Counted { inner, count }))
+                // Not through the buffer that the standard library keeps before it: what lies in
+                // there is nothing that can be waited for.
+                let input = input.as_fd().try_clone_to_owned().map(File::from);
+                let input = input.map_err(|error| failed(place, error))?;
+                Ok(Box::new(Counted { inner: self.patient(input, interrupt), count }))
             }
         }
+    }
+
+    fn patient(&self, inner: File, interrupt: &Interrupt) -> Patient {
+        Patient { inner, interrupt: interrupt.clone(), given_up: Arc::clone(&self.given_up) }
+    }
+
+    /// Ends the wait for what nobody will take: its reader may be another thread than the one
+    /// that failed.
+    pub(crate) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
     }
 }
 
@@ -144,16 +162,17 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Standard input that does not keep a signal waiting while nobody types.
+/// Standard input, or a pipe, that keeps neither a signal nor a failure waiting while nobody types.
 struct Patient {
-    inner: io::Stdin,
+    inner: File,
     interrupt: Interrupt,
+    given_up: Arc<AtomicBool>,
 }
 
 impl Read for Patient {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            if self.interrupt.came() {
+            if self.interrupt.came() || self.given_up.load(Ordering::Relaxed) {
                 // A kind that no decoder gives, and that nobody takes for the end.
                 return Err(io::Error::from(io::ErrorKind::TimedOut));
             }

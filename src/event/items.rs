@@ -2,23 +2,20 @@
 //! array (`array`), or one event over several lines, told by how the source begins.
 //!
 //! It asks of a text only what it needs to know to find the next one; the events in them are
-//! `reader`'s. What it cannot cut it hands on with the reason.
+//! `reader`'s. What it cannot cut it hands on with the reason. Where only lines follow, `pieces`
+//! can go on with many at once.
 
 use std::io::{self, BufRead, ErrorKind};
+use std::ops::ControlFlow;
 
 use memchr::{memchr, memchr_iter};
 
-use super::json::too_large_by;
+use super::held::Held;
 use super::raw::{self, State, trim_blanks, trim_start};
 use super::rejects::is_rejects_line;
 use super::scan::Scan;
 use super::{Event, Reason, Rejection, Rules, array};
 use crate::Error;
-
-/// How much of a text that is too large for an event is kept for the report of its rejection.
-/// More than an event, since in a rejects file an event of the greatest size stands with more
-/// around it, and may be spelled in escapes.
-pub(super) const KEPT_BYTES_MAX: usize = 16 << 20;
 
 /// The text of what should be one event.
 pub(super) struct Item<'a> {
@@ -60,22 +57,20 @@ pub(super) type Each<'e> = &'e mut dyn FnMut(Item<'_>) -> Result<Step, Error>;
 /// Cuts a whole source into items.
 pub(super) fn cut(inner: &mut dyn BufRead, each: Each<'_>) -> Result<Step, Trouble> {
     let mut source = Source { inner, line: 1, held: Held::default() };
-    match source.read_all(each) {
-        Err(Trouble::Damage(error)) => {
-            let flaw = lost(&format!("the archive is truncated or damaged: {error}"));
-            source.held.add(source.line, b"");
-            source.held.give(Some(flaw), each)
-        }
-        outcome => outcome,
-    }
+    let outcome = match source.begin(each) {
+        Ok(ControlFlow::Continue(())) => source.read_lines(each),
+        Ok(ControlFlow::Break(step)) => Ok(step),
+        Err(trouble) => Err(trouble),
+    };
+    source.end(outcome, each)
 }
 
 /// A source, and where it was read to.
 pub(super) struct Source<'s> {
-    inner: &'s mut dyn BufRead,
+    pub(super) inner: &'s mut dyn BufRead,
     /// The line of the next byte, from 1.
-    line: u64,
-    held: Held,
+    pub(super) line: u64,
+    pub(super) held: Held,
 }
 
 /// What ended a text that was held.
@@ -87,29 +82,45 @@ enum Ended {
 }
 
 impl Source<'_> {
-    fn read_all(&mut self, each: Each<'_>) -> Result<Step, Trouble> {
+    /// Reads all of it, or up to where it goes on as NDJSON: from there on each line is an item.
+    pub(super) fn begin(&mut self, each: Each<'_>) -> Result<ControlFlow<Step>, Trouble> {
         self.skip_byte_order_mark()?;
-        if self.peek()? == Some(b'[') && self.held.bytes == 0 {
-            return array::read(self, each);
+        if self.peek()? == Some(b'[') && self.held.is_empty() {
+            return array::read(self, each).map(ControlFlow::Break);
         }
         // An event over several lines may be followed by others, as `jq .` prints them.
         while self.peek()?.is_some() {
             self.hold_line(None)?;
             let unfinished = raw::state_of(&self.held.text) == State::Unfinished;
             if !unfinished || self.held.is_cut() || !self.hold_several_lines()? {
-                return self.read_lines(each);
+                return Ok(match self.held.give_lines(each)? {
+                    Step::Next => ControlFlow::Continue(()),
+                    step @ (Step::Lost | Step::Stop) => ControlFlow::Break(step),
+                });
             }
             let step = self.held.give(None, each)?;
             if step != Step::Next {
-                return Ok(step);
+                return Ok(ControlFlow::Break(step));
             }
         }
-        self.held.give(None, each)
+        self.held.give(None, each).map(ControlFlow::Break)
     }
 
-    /// Reads on as NDJSON, what is held first.
+    /// Gives what an archive that is damaged was cut off in; what else ended the source stands.
+    pub(super) fn end(
+        &mut self,
+        outcome: Result<Step, Trouble>,
+        each: Each<'_>,
+    ) -> Result<Step, Trouble> {
+        let Err(Trouble::Damage(error)) = outcome else { return outcome };
+        let flaw = lost(&format!("the archive is truncated or damaged: {error}"));
+        self.held.add(self.line, b"");
+        self.held.give(Some(flaw), each)
+    }
+
+    /// Reads on as NDJSON.
     fn read_lines(&mut self, each: Each<'_>) -> Result<Step, Trouble> {
-        let mut step = self.held.give_lines(each)?;
+        let mut step = Step::Next;
         while step == Step::Next {
             let buffer = fill(self.inner)?;
             if buffer.is_empty() {
@@ -244,110 +255,26 @@ impl Source<'_> {
     }
 }
 
-/// The beginning of an item whose end is not in the source's buffer.
-#[derive(Default)]
-struct Held {
-    /// The line it starts in.
-    line: u64,
-    /// Its first bytes, at most [`KEPT_BYTES_MAX`].
-    text: Vec<u8>,
-    /// How many bytes it has.
-    bytes: usize,
-}
-
-impl Held {
-    fn add(&mut self, line: u64, text: &[u8]) {
-        if self.bytes == 0 {
-            self.line = line;
-        }
-        self.bytes = self.bytes.saturating_add(text.len());
-        let room = KEPT_BYTES_MAX.saturating_sub(self.text.len());
-        self.text.extend_from_slice(text.get(..room).unwrap_or(text));
-    }
-
-    /// Whether more was added than is kept.
-    fn is_cut(&self) -> bool {
-        self.bytes > self.text.len()
-    }
-
-    /// Gives what is held, and a text that follows it, as one item; straight from the source's
-    /// buffer if nothing is held.
-    fn give_with(
-        &mut self,
-        line: u64,
-        text: &[u8],
-        is_element: bool,
-        each: Each<'_>,
-    ) -> Result<Step, Trouble> {
-        if self.bytes > 0 || text.len() > KEPT_BYTES_MAX {
-            self.add(line, text);
-            return self.give_held(None, is_element, each);
-        }
-        give(Item { line, text, flaw: None, is_element }, each)
-    }
-
-    /// Gives what is held as one item.
-    fn give(&mut self, flaw: Option<Rejection>, each: Each<'_>) -> Result<Step, Trouble> {
-        self.give_held(flaw, false, each)
-    }
-
-    fn give_held(
-        &mut self,
-        flaw: Option<Rejection>,
-        is_element: bool,
-        each: Each<'_>,
-    ) -> Result<Step, Trouble> {
-        let flaw = flaw.or_else(|| self.is_cut().then(|| too_large_by(self.bytes)));
-        let step = give(Item { line: self.line, text: &self.text, flaw, is_element }, each);
-        self.text.clear();
-        self.bytes = 0;
-        step
-    }
-
-    /// Gives each whole line of what is held, and goes on holding the last if its end is missing.
-    fn give_lines(&mut self, each: Each<'_>) -> Result<Step, Trouble> {
-        if self.is_cut() {
-            return self.give(None, each);
-        }
-        let (text, mut line) = (std::mem::take(&mut self.text), self.line);
-        self.bytes = 0;
-        let mut step = Step::Next;
-        for piece in text.split_inclusive(|byte| *byte == b'\n') {
-            if step == Step::Next {
-                match piece.strip_suffix(b"\n") {
-                    Some(text) => step = self.give_with(line, text, false, each)?,
-                    None => self.add(line, piece),
-                }
-            }
-            line += 1;
-        }
-        Ok(step)
-    }
-}
-
-/// Hands on an item, unless it is a blank line.
-fn give(item: Item<'_>, each: Each<'_>) -> Result<Step, Trouble> {
-    let text = trim_blanks(item.text);
-    if text.is_empty() && item.flaw.is_none() {
-        return Ok(Step::Next);
-    }
-    each(Item { text, ..item }).map_err(Trouble::Receiver)
-}
-
 /// The source's buffer, filled; empty at its end.
 fn fill(source: &mut dyn BufRead) -> Result<&[u8], Trouble> {
     loop {
         match source.fill_buf() {
             Ok([]) => return Ok(&[]),
             Ok(_) => break,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if is_damage(&error) => return Err(Trouble::Damage(error)),
-            Err(error) => return Err(Trouble::Source(error)),
+            Err(error) => trouble(error).map_or(Ok(()), Err)?,
         }
     }
     // Asked for again, since what a loop's other turns borrow anew cannot be returned from it.
     // A buffer that is not empty is not read into.
     source.fill_buf().map_err(Trouble::Source)
+}
+
+/// What an error of a source means; nothing if the source is to be asked again.
+pub(super) fn trouble(error: io::Error) -> Option<Trouble> {
+    if error.kind() == ErrorKind::Interrupted {
+        return None;
+    }
+    Some(if is_damage(&error) { Trouble::Damage(error) } else { Trouble::Source(error) })
 }
 
 /// Whether an error is a decoder's complaint about its input, not the system's about a file.
@@ -379,6 +306,6 @@ fn lost(why: &str) -> Rejection {
     Rejection { reason: Reason::MalformedJson, detail: format!("{why}; what follows is lost") }
 }
 
-fn newlines(text: &[u8]) -> u64 {
+pub(super) fn newlines(text: &[u8]) -> u64 {
     memchr_iter(b'\n', text).count() as u64
 }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use memchr::memchr;
 use serde::Deserialize;
@@ -70,6 +71,42 @@ impl<'a> Event<'a> {
             Err(Flaw::TooDeep) => Err(too_deep()),
         }
     }
+}
+
+/// A value of an event that may be another in the next one: what a shape has holes for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hole {
+    Key,
+    CustomerId,
+    EventTime,
+    TotalAmount,
+    Field(Field),
+}
+
+/// Where the values stand in the text of an event of a kind, in their order there: strings without
+/// their quotes. Nothing if the event has fields that its type does not name.
+pub(super) fn holes(text: &str, kind: Kind) -> Option<Vec<(Hole, Range<usize>)>> {
+    let mut members = Members::default();
+    if !members.read(text.as_bytes()).ok()? || !members.others.is_empty() {
+        return None;
+    }
+    let mut holes = Vec::new();
+    for (name, value) in members.known.iter().enumerate() {
+        let Some(value) = value else { continue };
+        let hole = match name {
+            TYPE | VERB => continue,
+            KEY => Hole::Key,
+            EVENT_TIME => Hole::EventTime,
+            CUSTOMER_ID if !kind.is_customer() => Hole::CustomerId,
+            TOTAL_AMOUNT if kind.is_order() => Hole::TotalAmount,
+            _ => Hole::Field(*kind.fields().iter().find(|it| FIRST_FIELD + **it as usize == name)?),
+        };
+        let place = raw::place_in(text.as_bytes(), value.as_bytes())?;
+        let quote = usize::from(hole != Hole::Field(Field::Tags));
+        holes.push((hole, place.start + quote..place.end - quote));
+    }
+    holes.sort_unstable_by_key(|(_, range)| range.start);
+    Some(holes)
 }
 
 /// An object's members, each with the raw text of its value; those that are null are left out.

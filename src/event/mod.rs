@@ -2,19 +2,26 @@
 //!
 //! [`Event`] holds one event whose every field was checked (`json`); the rules *between* events
 //! are admission's. An event borrows from the text it was read from wherever that text holds no
-//! escapes. Nothing here opens a file: `reader` takes events out of any `BufRead`.
+//! escapes. Nothing here opens a file: `reader` takes events out of any `BufRead`, and `cutter`
+//! takes blocks of them that can be read elsewhere.
 
 mod amount;
 mod array;
+mod block;
 mod check;
+mod cutter;
+mod held;
 mod items;
 mod json;
 mod names;
 mod normal;
+mod pieces;
+mod plain;
 mod raw;
 mod reader;
 mod rejects;
 mod scan;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -22,8 +29,11 @@ mod walk;
 mod write;
 
 pub use amount::{parse_amount, write_cents};
+pub use block::EventBlock;
+pub(crate) use cutter::Cutter;
 pub use reader::{Flow, Incoming, ReadError, read_events};
 pub use rejects::write_reject;
+pub(crate) use shape::ShapeReader;
 pub use time::{parse_date, parse_time, write_time, write_time_shortest};
 
 use std::borrow::Cow;

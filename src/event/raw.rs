@@ -4,6 +4,7 @@
 //! sensible result: any text takes linear time, and none a panic.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use memchr::{memchr, memchr2};
 use serde::de::IgnoredAny;
@@ -132,6 +133,13 @@ pub(super) fn state_of(text: &[u8]) -> State {
         Err(error) if error.is_eof() => State::Unfinished,
         Err(_) => State::Broken,
     }
+}
+
+/// Where a text stands in another one, if it is a part of it in memory.
+pub(super) fn place_in(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let end = start.checked_add(part.len())?;
+    (end <= whole.len()).then_some(start..end)
 }
 
 /// A text without the blanks that JSON allows before it.

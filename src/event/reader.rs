@@ -10,6 +10,7 @@ use std::io::{self, BufRead};
 use super::items::{self, Item, Step, Trouble};
 use super::raw::{self, State};
 use super::rejects;
+use super::shape::ShapeReader;
 use super::{Event, Reason, Rejection, Rules};
 use crate::Error;
 
@@ -75,7 +76,13 @@ pub fn read_events(
     rules: &Rules,
     each: &mut dyn FnMut(Incoming<'_>) -> Result<Flow, Error>,
 ) -> Result<Flow, ReadError> {
-    match items::cut(source, &mut |item| read_item(item, rules, each)) {
+    let mut shapes = ShapeReader::new(rules);
+    outcome(items::cut(source, &mut |item| read_item(item, &mut shapes, each)))
+}
+
+/// What the end of a source is to whoever had it read.
+pub(super) fn outcome(ended: Result<Step, Trouble>) -> Result<Flow, ReadError> {
+    match ended {
         Ok(Step::Next | Step::Lost) => Ok(Flow::Continue),
         Ok(Step::Stop) => Ok(Flow::Stop),
         Err(Trouble::Source(error) | Trouble::Damage(error)) => Err(ReadError::Source(error)),
@@ -84,23 +91,35 @@ pub fn read_events(
 }
 
 /// Reads an item as the event that it is or holds.
-fn read_item(
+pub(super) fn read_item(
     item: Item<'_>,
-    rules: &Rules,
+    shapes: &mut ShapeReader<'_>,
+    each: &mut dyn FnMut(Incoming<'_>) -> Result<Flow, Error>,
+) -> Result<Step, Error> {
+    match item.flaw.clone() {
+        Some(flaw) => hand_on(item, Err(flaw), shapes, each),
+        None => {
+            let event = shapes.read(item.text);
+            hand_on(item, event, shapes, each)
+        }
+    }
+}
+
+/// Hands on what an item was read as; of one that holds an event, that event.
+pub(super) fn hand_on<'a>(
+    item: Item<'a>,
+    event: Result<Event<'a>, Rejection>,
+    shapes: &mut ShapeReader<'_>,
     each: &mut dyn FnMut(Incoming<'_>) -> Result<Flow, Error>,
 ) -> Result<Step, Error> {
     let Item { line, text, flaw, is_element } = item;
     let is_whole = flaw.is_none();
-    let event = match flaw {
-        Some(flaw) => Err(flaw),
-        None => Event::from_json(text, rules),
-    };
     let Err(rejection) = event else {
         return Ok(step(each(Incoming { line, text, event })?));
     };
     if is_whole && rejection.reason <= Reason::MissingField {
         if let Some(text) = rejects::unwrap(text) {
-            let event = Event::from_json(&text, rules);
+            let event = shapes.read(&text);
             return Ok(step(each(Incoming { line, text: &text, event })?));
         }
         if is_element && raw::state_of(text) != State::Whole {

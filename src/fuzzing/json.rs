@@ -6,7 +6,7 @@ use super::Input;
 use super::oracle::model::event::{self, Fact, Terms};
 use super::oracle::model::json::is_grammatical;
 use crate::codec::{Batch, BatchBuilder, Placement, RowKind};
-use crate::{Event, Flow, Kind, Reason, Rules, read_events, write_reject};
+use crate::{Event, Flow, Kind, Reason, Rules, read_blocks, read_events, write_reject};
 
 const RULES: Rules = Rules { currency: *b"USD", time_range_us: 0..4_102_444_800_000_000 };
 const EVENT: &str =
@@ -22,11 +22,13 @@ pub fn json(data: &[u8]) {
     let text = input.take(64 << 10);
     let whole = read(&mut &*text);
     assert_eq!(read(&mut Pieces::new(text, pieces)), whole, "pieces make a difference");
+    assert_eq!(in_blocks(&mut Pieces::new(text, pieces)), whole, "blocks make a difference");
     let mut line = text.to_vec();
     line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
     if !line.trim_ascii().is_empty() {
         wherever_it_stands(&line);
         alone(&line);
+        after_its_like(&line);
     }
 }
 
@@ -40,9 +42,25 @@ fn read(source: &mut dyn BufRead) -> Found {
             let said = incoming.event.as_ref().map_err(|reject| reject.reason.name());
             let oracle = event::read(incoming.text, &terms);
             assert_eq!(said.err(), oracle.err(), "{:?}", String::from_utf8_lossy(incoming.text));
+            // What was read by the shape of an event before it is what its text alone gives.
+            assert_eq!(incoming.event, Event::from_json(incoming.text, &RULES));
         }
         let event = incoming.event.map(Event::into_owned).map_err(|reject| reject.reason);
         found.push((incoming.line, event));
+        Ok(Flow::Continue)
+    });
+    assert!(matches!(flow, Ok(Flow::Continue)), "memory can be read");
+    found
+}
+
+/// As `read`, in blocks.
+fn in_blocks(source: &mut (dyn BufRead + Send)) -> Found {
+    let mut found = Found::new();
+    let flow = read_blocks(source, &RULES, 1, &mut |block| {
+        for incoming in (0..block.len()).map_while(|at| block.get(at)) {
+            let event = incoming.event.map(Event::into_owned).map_err(|reject| reject.reason);
+            found.push((incoming.line, event));
+        }
         Ok(Flow::Continue)
     });
     assert!(matches!(flow, Ok(Flow::Continue)), "memory can be read");
@@ -69,6 +87,24 @@ fn wherever_it_stands(line: &[u8]) {
         let [(1, Ok(spread))] = &found[..] else { panic!("one event, not {found:?}") };
         assert_eq!(Some(normal(spread)), verdict.as_ref().ok().map(normal));
     }
+}
+
+/// A line, and then ones that are nearly the same, so that they are held against its shape.
+fn after_its_like(line: &[u8]) {
+    let mut lines = [EVENT.as_bytes(), line].join(&b"\n"[..]);
+    for at in (0..line.len()).step_by(1 + line.len() / 16) {
+        let (before, after) = line.split_at(at);
+        let byte = b"\"\\ x0,}]"[(line.len() + at) % 8];
+        let after_next = after.get(1..).unwrap_or_default();
+        for like in
+            [[before, &[byte], after], [before, &[byte], after_next], [before, &[], after_next]]
+        {
+            lines.push(b'\n');
+            lines.extend(like.concat());
+        }
+    }
+    let found = read(&mut &*lines);
+    assert_eq!(found, in_blocks(&mut &*lines));
 }
 
 /// Breaks lines between tokens.

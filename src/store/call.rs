@@ -7,13 +7,13 @@ use super::ingest::Ingest;
 use super::types::{CallOptions, Origin, Receipt, Rejected, Sync};
 use crate::Error;
 use crate::admission::Verdict;
-use crate::event::{Event, Reason, Rejection, Rules};
+use crate::event::{Event, EventBlock, Incoming, Reason, Rejection, Rules};
 use crate::planted::planted;
 
 /// The longest source or position of a mark, in bytes.
 const MARK_BYTES_MAX: usize = 255;
 
-/// An append call under way: give it events with [`Call::push`], then [`Call::finish`] it.
+/// An append call under way: give it events with [`Call::push`] or [`Call::push_block`], then [`Call::finish`] it.
 ///
 /// Batches are committed as they fill; each is atomic, the call is not, but giving the same
 /// events again is safe: what is in the log already is counted as a duplicate. A call that is
@@ -69,6 +69,26 @@ impl<'a> Call<'a> {
     /// Whatever the disk says, and [`Error::Poisoned`] after that; a rejected event is none.
     pub fn push(&mut self, event: &Event<'_>, text: &[u8], at: Origin) -> Result<(), Error> {
         self.guarded(|call| call.take_in(event, text, at))
+    }
+
+    /// Admits the events of a block in order, and rejects what never was one, as
+    /// [`Call::push`] and [`Call::reject`] do; `source` is that of their [`Origin`]s.
+    ///
+    /// # Errors
+    ///
+    /// As [`Call::push`] and [`Call::reject`]; what stands behind the event that failed is not
+    /// taken in.
+    pub fn push_block(&mut self, block: &EventBlock, source: u32) -> Result<(), Error> {
+        // All names that admission is about to look up are known here: `EventBlock::names`.
+        for incoming in (0..block.len()).map_while(|at| block.get(at)) {
+            let Incoming { line, text, event } = incoming;
+            let at = Origin { source, line };
+            match event {
+                Ok(event) => self.push(&event, text, at)?,
+                Err(rejection) => self.reject(&rejection, text, at)?,
+            }
+        }
+        Ok(())
     }
 
     /// Runs one step; after one that failed, with whatever it had half done, none is run.

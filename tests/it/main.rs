@@ -40,7 +40,8 @@ mod decoder;
 mod backup;
 
 // events, same_event: what is an event, and which are the same; reading, reading_faults, rejects:
-// sources of events, whole and broken.
+// sources of events, whole and broken; blocks: the same in blocks and on several threads.
+mod blocks;
 mod events;
 mod reading;
 mod reading_faults;

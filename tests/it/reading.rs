@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 
 use ltvlog::{EVENT_BYTES_MAX, Flow, ReadError, Reason, read_events};
 
+use crate::blocks::assert_same;
 use crate::events::{RULES, SAMPLE};
 use crate::rejects::rejects_of;
 
@@ -59,6 +60,7 @@ pub fn assert_read(text: &str, expected: &[(u64, &str)]) {
         // Of what cannot be cut only the text depends on the pieces.
         assert_eq!(shown(&found), expected, "{text:?} in pieces of {bytes}");
     }
+    assert_same(text.as_bytes(), &[1, 7, usize::MAX], None);
 }
 
 #[test]
@@ -239,7 +241,7 @@ fn a_broken_array_costs_what_follows_the_break_and_says_so() {
 }
 
 /// Everything that the sources of the other tests are made of.
-fn sources() -> Vec<String> {
+pub fn sources() -> Vec<String> {
     let (a, b, c) = (event("a"), event("b"), pretty("c"));
     let sample = SAMPLE.join("\n");
     vec![
@@ -291,6 +293,7 @@ fn any_bytes_can_be_read() {
                 }
             }
             let found = read(&bytes);
+            assert_same(&bytes, &[5, 64], None);
             for size in [1, 2, 5, 64] {
                 assert_eq!(
                     found,

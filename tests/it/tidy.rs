@@ -7,11 +7,12 @@ const LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The rooms of `src/` and the rooms that each may name: the arrows of docs/architecture.md.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("error", &[]),
     ("top", &[]),
     ("planted", &[]),
     ("event", &["error"]),
+    ("parallel", &["error", "event"]),
     ("frame", &["error"]),
     ("codec", &["error", "event", "log"]),
     ("log", &["error", "frame"]),

@@ -1,6 +1,7 @@
 //! What events do that only their inside can tell.
 
 mod numbers;
+mod shape;
 mod times;
 mod walk;
 

@@ -181,3 +181,24 @@ fn a_hold_window_ends_after_so_many_events() {
     assert!(printed.starts_with("{\"synced_end\": 2}\n"), "{printed}");
     assert!(printed.contains("\"reasons\": {\"unknown_customer\": 1}, \"end\": 3"), "{printed}");
 }
+
+/// Who reads may be waiting for a producer that has nothing to say, while who appends has failed.
+#[test]
+fn a_failure_is_told_while_the_producer_is_silent() {
+    let home = Home::new();
+    for args in [
+        &["append", "--rejects", "/dev/full"][..],
+        &["append", "--rejects", "/dev/full", "/dev/stdin"],
+    ] {
+        let mut child =
+            home.command(args).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        // More than a buffer of rejects.
+        input.write_all("17\n".repeat(1_000).as_bytes()).unwrap();
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains("/dev/full"), "{args:?}: {said}");
+        drop(input);
+    }
+}
