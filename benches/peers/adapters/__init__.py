@@ -1,0 +1,1 @@
+"""One file a peer: how it is used well for each job, in its own words."""

@@ -1,0 +1,63 @@
+"""ltvlog: its binary as released, one process a job, every default as it is."""
+
+import json
+import os
+import re
+import subprocess
+
+from measure import HERE, MissingError, Run
+
+REPOSITORY = HERE.parent.parent
+# 64 threads of one process append through the library, each waiting for its own acknowledgement. The program
+# prints "N events/s in groups of G (B bytes)" for each of its rounds and "medians of R: N events/s" at last.
+GROUP_SOURCE = REPOSITORY / "benches" / "group.rs"
+GROUP = ["cargo", "bench", "--quiet", "--bench", "group"]
+GROUP_BYTES = 4096
+# Some events were rejected, as they should be.
+REJECTED = 3
+
+
+def run(bench, *arguments, log=None):
+    """A command; its answer is what it prints as JSON."""
+    place = ["--log", log] if log else []
+    done = bench.process(bench.ltvlog, *arguments, *place, "--format", "json", codes=(0, REJECTED))
+    done.answer = json.loads(done.answer)
+    return done
+
+
+def top(bench, *files, log=None):
+    """Top 10 of files or of the log; its answer is as the peers give theirs."""
+    done = run(bench, "top", "10", *files, log=log)
+    cents = (int(customer["revenue"].replace(".", "")) for customer in done.answer["customers"])
+    done.answer = {
+        "top": [
+            [customer["customer_id"], revenue, customer["visits"], customer["orders"]]
+            for customer, revenue in zip(done.answer["customers"], cents, strict=True)
+        ]
+    }
+    return done
+
+
+def fold(replayed):
+    """The same replay, counting what it says of its fold alone."""
+    return Run(replayed.whole, replayed.answer["seconds"], replayed.peak_mib, replayed.answer)
+
+
+def many_writers(bench):
+    """Events acknowledged a second to 64 writers, and how many bytes a group had."""
+    if not GROUP_SOURCE.exists():
+        raise MissingError(f"{GROUP_SOURCE.relative_to(REPOSITORY)}, which measures group commit, is not there")
+    if bench.is_quick:
+        raise MissingError(
+            "a quick run compiles nothing of ltvlog, and group commit is measured by a program of its own"
+        )
+    told = subprocess.run(
+        GROUP,
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        check=True,
+        env=os.environ | {"LTVLOG_BENCH_DIR": str(bench.scratch)},
+    ).stdout
+    group_bytes = [int(found) for found in re.findall(r"\((\d+) bytes\)", told)]
+    return float(re.search(r"medians of \d+: (\d+) events/s", told)[1]), sorted(group_bytes)[len(group_bytes) // 2]

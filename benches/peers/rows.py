@@ -1,0 +1,267 @@
+"""The rows: what is compared with what, and that all answer the same."""
+
+import shutil
+import sys
+from itertools import count
+from statistics import median
+
+from adapters import bare, ltvlog, postgres
+from follow import waits
+from measure import Line, duration, timed_line
+
+TITLES = {
+    "P1": "top 10 straight from the file",
+    "P2": "the file appended: every key once, customers known, synced",
+    "P3": "all statistics and top 10 from the kept form, no checkpoint",
+    "P4": "top 10 of the kept form, as a process",
+    "P5": "one event appended and synced, as a process",
+    "P6": "64 writers at once, each event acknowledged after a sync",
+    "P7": "acknowledged to seen by another process (p99)",
+    "P9": "bytes on disk an event",
+}
+WRITERS = 64
+
+
+class Files:
+    """The file of events, what is read with it, and where each contestant keeps it."""
+
+    def __init__(self, bench):
+        """Writes, beside the file, a hundred of its events again and an order of a customer that nobody knows."""
+        self.spoiled, self.part = bench.scratch / "again.ndjson", bench.scratch / "part.ndjson"
+        self.part_events = bench.events // 5
+        with bench.file.open("rb") as lines, self.spoiled.open("wb") as spoiled, self.part.open("wb") as part:
+            for n, line in zip(range(self.part_events), lines, strict=False):
+                part.write(line)
+                if n < 100:
+                    spoiled.write(line)
+                if n == 0:
+                    self.customer = line.split(b'"key": "')[1].split(b'"')[0].decode()
+            spoiled.write(
+                b'{"type": "ORDER", "verb": "NEW", "key": "ghost", "event_time": "2018-01-01T00:00:00Z",'
+                b' "customer_id": "nobody", "total_amount": "99999999.99 USD"}\n'
+            )
+        self.log, self.table = bench.scratch / "log", bench.scratch / "kept.duckdb"
+        self.parquet, self.sqlite = bench.scratch / "kept.parquet", bench.scratch / "kept.sqlite"
+
+    def part_of(self, who):
+        """What a contestant is called that gets the first fifth of the file, because all of it takes too long."""
+        return f"{who} ({self.part_events / 1e6:g} M events)"
+
+
+def clear(path):
+    """Removes what a contestant keeps, and what it keeps beside it."""
+    for found in path.parent.glob(f"{path.name}*"):
+        shutil.rmtree(found) if found.is_dir() else found.unlink()
+
+
+def same(row, runs):
+    """Fails unless every run of every contestant has the same ten customers, to the cent, the visit and the order."""
+    answers = [
+        (who, [list(customer[:4]) for customer in run.answer["top"]]) for who, done in runs.items() for run in done
+    ]
+    (first, expected), *others = answers
+    if len(expected) != 10:
+        sys.exit(f"{row}: {first} found {len(expected)} customers")
+    for who, answer in others:
+        if answer != expected:
+            sys.exit(f"{row}: {first} and {who} differ:\n{expected}\n{answer}")
+
+
+def p1(bench, files):
+    """From the file."""
+    runs = bench.in_turn(
+        {
+            "ltvlog": lambda: ltvlog.top(bench, bench.file),
+            "DuckDB": lambda: bench.python("duckdb", "top_file", bench.file),
+            "ClickHouse": lambda: bench.python("clickhouse", "top_file", bench.file),
+            "Polars": lambda: bench.python("polars", "top_file", bench.file),
+        }
+    )
+    same("P1", runs)
+    return [timed_line("P1", who, done) for who, done in runs.items()]
+
+
+def p2(bench, files):
+    """Into the kept form. All read the same events again and the same stranger's order, and none may count them."""
+
+    def into(path, job):
+        clear(path)
+        return job()
+
+    def append():
+        done = ltvlog.run(bench, "append", bench.file, files.spoiled, log=files.log)
+        done.answer = {"count": done.answer["end"]}
+        return done
+
+    table, scan = "DuckDB, kept", "DuckDB, scan that checks and keeps nothing"
+    part = files.part_of("SQLite")
+    runs = bench.in_turn(
+        {
+            "ltvlog": lambda: into(files.log, append),
+            table: lambda: into(
+                files.table, lambda: bench.python("duckdb", "keep", files.table, bench.file, files.spoiled)
+            ),
+            scan: lambda: bench.python("duckdb", "top_file", bench.file),
+            part: lambda: into(
+                files.sqlite, lambda: bench.python("sqlite", "keep", files.sqlite, files.part, files.spoiled)
+            ),
+        },
+        slow=(table, part),
+    )
+    events = dict.fromkeys(runs, bench.events) | {part: files.part_events}
+    for who in ("ltvlog", table, part):
+        if any(run.answer["count"] != events[who] for run in runs[who]):
+            sys.exit(f"P2: {who} did not keep every event once: {[run.answer for run in runs[who]]}")
+    return [timed_line("P2", who, done, events[who]) for who, done in runs.items()]
+
+
+def p3(bench, files):
+    """Folded from the kept form."""
+    bench.python("duckdb", "keep_parquet", files.table, files.parquet)
+    runs = bench.in_turn(
+        {
+            "ltvlog": lambda: ltvlog.run(bench, "replay", log=files.log),
+            "DuckDB, table": lambda: bench.python("duckdb", "top_table", files.table),
+            "DuckDB, Parquet": lambda: bench.python("duckdb", "top_parquet", files.parquet),
+        }
+    )
+    same("P3", {"ltvlog": [ltvlog.top(bench, log=files.log)]} | {who: runs[who] for who in runs if who != "ltvlog"})
+    if runs["ltvlog"][0].answer["events"] != bench.events:
+        sys.exit("P3: the replay did not see every event")
+    runs["ltvlog, its fold alone"] = [ltvlog.fold(run) for run in runs["ltvlog"]]
+    return [timed_line("P3", who, done) for who, done in runs.items()]
+
+
+def p4(bench, files):
+    """As a process on what is kept; ltvlog starts from its checkpoint, which it keeps by itself."""
+    part = files.part_of("SQLite")
+    runs = bench.in_turn(
+        {
+            "ltvlog": lambda: ltvlog.top(bench, log=files.log),
+            "DuckDB": lambda: bench.python("duckdb", "top_table", files.table),
+            part: lambda: bench.python("sqlite", "top_table", files.sqlite),
+        }
+    )
+    same("P4", {who: runs[who] for who in ("ltvlog", "DuckDB")})
+    same("P4", {"ltvlog": [ltvlog.top(bench, files.part)], part: runs[part]})
+    return [timed_line("P4", who, done) for who, done in runs.items()]
+
+
+def p5(bench, files):
+    """One event, as a process, added to what is kept."""
+    event, numbers = bench.scratch / "one.json", count()
+
+    def one(job):
+        event.write_text(
+            f'{{"type": "SITE_VISIT", "verb": "NEW", "key": "one{next(numbers)}", "event_time":'
+            f' "2018-05-06T12:45:52.041Z", "customer_id": "{files.customer}", "tags": [{{"key7": "value7"}}]}}\n'
+        )
+        return job()
+
+    def append():
+        done = ltvlog.run(bench, "append", event, log=files.log)
+        done.answer = {"count": done.answer["accepted"]}
+        return done
+
+    part = files.part_of("SQLite")
+    runs = bench.in_turn(
+        {
+            "ltvlog": lambda: one(append),
+            "bare append + fdatasync (C)": lambda: one(lambda: bare.append_one(bench, bench.scratch / "bare", event)),
+            part: lambda: one(lambda: bench.python("sqlite", "append_one", files.sqlite, event)),
+            "DuckDB": lambda: one(lambda: bench.python("duckdb", "append_one", files.table, event)),
+        }
+    )
+    kept = {who: done for who, done in runs.items() if not who.startswith("bare")}
+    if any(run.answer != {"count": 1} for done in kept.values() for run in done):
+        sys.exit("P5: not every event was new")
+    return [timed_line("P5", who, done) for who, done in runs.items()]
+
+
+def p6(bench, files):
+    """Many writers. The bare disk writes as many bytes as a group of ltvlog's has, and each counts for 64 events."""
+    group = {"bytes": ltvlog.GROUP_BYTES}
+
+    def grouped():
+        rate, group["bytes"] = ltvlog.many_writers(bench)
+        return rate
+
+    def fresh(name, job):
+        place = bench.scratch / name
+        clear(place)
+        return job(place)
+
+    seconds = bench.writers_seconds
+    runs = bench.in_turn(
+        {
+            "ltvlog": grouped,
+            "64 × bare write + fdatasync (C)": lambda: WRITERS * bare.syncs(bench, group["bytes"]),
+            "UmaDB": lambda: fresh(
+                "umadb", lambda at: bench.python("umadb", "many_writers", at, WRITERS, seconds).answer["rate"]
+            ),
+            "PostgreSQL": lambda: fresh("postgres", lambda at: postgres.many_writers(at, WRITERS, seconds)["rate"]),
+            "SQLite": lambda: fresh(
+                "writers", lambda at: bench.python("sqlite", "many_writers", at, WRITERS, seconds).answer["rate"]
+            ),
+        }
+    )
+    return [
+        Line("P6", who, 1 / median(rates), f"{median(rates):,.0f} events/s", len(rates)) for who, rates in runs.items()
+    ]
+
+
+def p7(bench, files):
+    """Followers. The bare one is told of a write that nobody has synced."""
+    log, file = bench.scratch / "followed", bench.scratch / "followed.bytes"
+
+    def race(path, writer, follower):
+        clear(path)
+        return waits(writer, follower, bench.follow_events)
+
+    writer = [bench.ltvlog, "append", "--ack", "--format", "json", "--hold-max", "1", "--log", log]
+    follower = [bench.ltvlog, "tail", "--follow", "--log", log]
+    program = bench.native("bare")
+    runs = bench.in_turn(
+        {
+            "bare write and wake (C)": lambda: race(file, [program, "write", file], [program, "follow", file]),
+            "ltvlog": lambda: race(log, writer, follower),
+        }
+    )
+    lines = []
+    for who, done in runs.items():
+        half, most = (median(each[(len(each) - 1) * percent // 100] for each in done) for percent in (50, 99))
+        lines.append(Line("P7", who, most, f"p50 {duration(half)}, p99 {duration(most)}", len(done)))
+    return lines
+
+
+def p9(bench, files):
+    """What the disk has given away for what is kept."""
+
+    def line(who, path, events):
+        found = path.rglob("*") if path.is_dir() else path.parent.glob(f"{path.name}*")
+        each = sum(one.stat().st_blocks * 512 for one in found if one.is_file()) / events
+        return Line("P9", who, each, f"{each:.1f}", 1)
+
+    return [
+        line("ltvlog", files.log, bench.events),
+        line("ltvlog, segments", files.log / "segments", bench.events),
+        line("DuckDB, table", files.table, bench.events),
+        line("DuckDB, Parquet", files.parquet, bench.events),
+        line(files.part_of("SQLite"), files.sqlite, files.part_events),
+        line("the file itself", bench.file, bench.events),
+    ]
+
+
+def every(bench):
+    """All lines, row after row, each beside ltvlog's of its row."""
+    files, lines = Files(bench), []
+    # Bytes are counted before single events are added.
+    for row in (p1, p2, p3, p4, p9, p5, p6, p7):
+        print(f"{row.__name__.upper()}: {TITLES[row.__name__.upper()]}", flush=True)
+        these = row(bench, files)
+        ours = next((line.cost for line in these if line.who == "ltvlog"), None)
+        for line in these:
+            line.ratio = line.cost / ours if ours else None
+            print(f"    {line.who}: {line.figure}" + (f", {line.ratio:.2f}" if ours else ""), flush=True)
+        lines += these
+    return sorted(lines, key=lambda line: line.row)
