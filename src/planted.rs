@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 58] = [
+    const BUGS: [(&str, &str); 61] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -76,6 +76,12 @@ mod tests {
         ),
         ("sidecar's blocks not checked", BYTES),
         ("sidecar of another segment used", CLASSES),
+        ("run of another chain used", "store::tests::runs::a_run_of_another_chain_is_passed_over"),
+        ("run of events that are not durable", STORE),
+        (
+            "superseded entries kept",
+            "store::tests::runs::a_sidecar_made_of_runs_is_the_one_made_of_events",
+        ),
         ("checkpoint of another log used", CLASSES),
         ("checkpoint's blocks not checked", BYTES),
         (

@@ -84,7 +84,8 @@ class Log:
         self.end, self.chain, self.events_chain = 0, 0, 0
         self.forms = Counter()  # how many columns were met in each form
         self.segments = self.batches = self.bytes = self.torn_bytes = 0
-        self.sidecars = self.checkpoints = self.batches_of_marks = self.batches_of_choices = 0
+        self.sidecars = self.runs = self.checkpoints = 0
+        self.batches_of_marks = self.batches_of_choices = 0
         self.salts = set()
         self.customers, self.orders, self.taken, self.lines = [], {}, set(), []
         self.cents, self.appended_at = 0, -(1 << 63)
@@ -277,7 +278,8 @@ class Segment:
         self.name, self.data, self.seal = name, data, None
         self.header = segment_header(data, first)
         self.at, self.directory = 128, []
-        self.updates, self.keys = [], {}  # what its key sidecar must hold: events, rows by key
+        self.indexed = []  # the events whose keys its key sidecar must hold
+        self.batches = []  # of those with events: first sequence, events, checksum of the header
         self.places = {128: (first, self.header.chain_in)}  # of head: sequence and chain there
         terms = Terms(*(getattr(self.header, name) for name in Terms._fields))
         need(log.terms in (None, terms), "segments are of different logs")
@@ -297,7 +299,7 @@ class Segment:
                 log.apply(event)
                 if event.kind in NAMES:
                     log.lines.append(line(event, log.customers, log.terms.currency.decode()))
-                    self.index(event)
+                    self.indexed.append(event)
             log.marks.update(marks)
             log.batches += 1
             log.batches_of_marks += not events
@@ -306,29 +308,29 @@ class Segment:
         log.chain = self.seal.chain_out if self.seal else header.checksum
         if header.events:
             log.events_chain = header.checksum
+            self.batches.append((first + header.sequence, header.events, header.checksum))
         self.at = (self.at + 32 + header.length + 31) // 32 * 32
         self.places[self.at] = (log.end, log.chain)
         if header.kind == 1:
             for checkpoint in checkpoints:
                 checkpoint.meet(log)
 
-    def index(self, event):
-        """Of an order the sidecar has one entry, that of its newest state in the segment."""
-        row = event.sequence - self.header.first
-        if event.kind != ORDER_STALE and event.kind != CUSTOMER_UPDATE:
-            self.keys[NAMES[event.kind][0], event.key] = row
-        if event.kind in (CUSTOMER_UPDATE, ORDER_EFFECTIVE, ORDER_STALE):
-            self.updates.append(event)
-
-    def index_entries(self):
-        """The entries of its key sidecar: hash and row."""
-        seed, first = self.header.log_id, self.header.first
-        keys = {(KEY_TYPES[name], key): row for (name, key), row in self.keys.items()}
+    def index_entries(self, first, end):
+        """The entries of the keys of a part of it: hash and row. Of an order there is one, that
+        of its newest state in this part."""
+        seed, keys, updates = self.header.log_id, {}, []
+        for event in self.indexed:
+            if not first <= event.sequence < end:
+                continue
+            if event.kind != ORDER_STALE and event.kind != CUSTOMER_UPDATE:
+                keys[KEY_TYPES[NAMES[event.kind][0]], event.key] = event.sequence
+            if event.kind in (CUSTOMER_UPDATE, ORDER_EFFECTIVE, ORDER_STALE):
+                updates.append(event)
         return [
-            *((key_hash(seed, *name), row) for name, row in keys.items()),
+            *((key_hash(seed, *key), sequence - first) for key, sequence in keys.items()),
             *(
                 (update_hash(seed, NAMES[one.kind], one), one.sequence - first)
-                for one in self.updates
+                for one in updates
             ),
         ]
 
@@ -433,17 +435,21 @@ def check_head(slots, segments, log):
         need(place == (head.sequence, head.chain), "head does not name a frame's place")
 
 
-def read_sidecar(data):
-    """The header and the entries as (hash's upper bits, hash's lower bits, row)."""
+KEYS, RUN = b"ltvkeys\x01", b"ltvkrun\x01"
+
+
+def read_sidecar(data, magic):
+    """The header and the entries as (hash's upper bits, hash's lower bits, row); of a run, whole."""
     need(len(data) >= 64, "a sidecar is cut")
     need(zlib.crc32(data[:60]) == int.from_bytes(data[60:64], "little"), "a bad header checksum")
     header = Sidecar(*SIDECAR.unpack(data[:64]))
-    need(header.magic == b"ltvkeys\x01", "another magic")
+    need(header.magic == magic, "another magic")
     need(is_zero(header.zeros), "reserved bytes are not zero")
     buckets = 1 << header.bits
     need(header.bits == 0 or buckets // 2 * 8 < header.entries, "too many buckets")
     need(buckets * 8 >= header.entries, "too few buckets")
-    length = 4 * (buckets + 1) + 8 * header.entries
+    entry = 12 if magic == RUN else 8
+    length = 4 * (buckets + 1) + entry * header.entries
     start = 64 + 4 * ((length + 4095) // 4096)
     need(len(data) == start + length, "a sidecar has another length")
     need(zlib.crc32(data[64:start]) == header.blocks, "the block checksums are wrong")
@@ -453,15 +459,22 @@ def read_sidecar(data):
     starts = struct.unpack(f"<{buckets + 1}I", data[start:][: 4 * (buckets + 1)])
     need(starts[0] == 0 and starts[-1] == header.entries, "buckets do not hold all entries")
     need(list(starts) == sorted(starts), "buckets overlap")
-    pairs = list(struct.iter_unpack("<2I", data[start + 4 * (buckets + 1) :]))
+    words = list(struct.iter_unpack(f"<{entry // 4}I", data[start + 4 * (buckets + 1) :]))
     entries = [
-        (bucket, low, row)
+        (bucket, *of_one)
         for bucket in range(buckets)
-        for low, row in pairs[starts[bucket] : starts[bucket + 1]]
+        for of_one in words[starts[bucket] : starts[bucket + 1]]
     ]
-    order = [(bucket, low, -row) for bucket, low, row in entries]
+    order = [(bucket, *high, low, -row) for bucket, low, row, *high in entries]
     need(order == sorted(order), "entries are not sorted")
+    if magic == RUN:
+        need(all(upper_bits(high, header) == at for at, *_, high in entries), "a wrong bucket")
+        entries = [(high, low, row) for _, low, row, high in entries]
     return header, entries
+
+
+def upper_bits(upper_half, header):
+    return upper_half >> (32 - header.bits)
 
 
 def check_sidecar(header, entries, segment, log):
@@ -470,10 +483,27 @@ def check_sidecar(header, entries, segment, log):
     ends = (segment.header.first, segment.seal.end, segment.seal.chain_out)
     need((header.first, header.end, header.chain_out) == ends, "it does not fit its segment")
     wanted = [
-        (value >> 32 >> (32 - header.bits), value & 0xFFFF_FFFF, row)
-        for value, row in segment.index_entries()
+        (upper_bits(value >> 32, header), value & 0xFFFF_FFFF, row)
+        for value, row in segment.index_entries(header.first, header.end)
     ]
     need(sorted(entries) == sorted(wanted), "its entries are not those of its segment's events")
+
+
+def check_run(header, entries, segments, log):
+    """A run is of a part of a segment; one that is left over of a sealed one is of no use."""
+    need(header.log_id == log.terms.log_id, "it is of another log")
+    last = segments[-1]
+    if last.seal or header.end <= last.header.first:
+        return
+    batches = [batch for batch in last.batches if header.first <= batch[0] < header.end]
+    need(batches and batches[0][0] == header.first, "no batch begins where it does")
+    first, events, chain = batches[-1]
+    need((first + events, chain) == (header.end, header.chain_out), "no batch ends where it does")
+    wanted = [
+        (value >> 32, value & 0xFFFF_FFFF, row)
+        for value, row in last.index_entries(header.first, header.end)
+    ]
+    need(sorted(entries) == sorted(wanted), "its entries are not those of its events")
 
 
 class Checkpoint:
@@ -557,11 +587,17 @@ class Evidence:
     def __init__(self, files, problems):
         self.slots = read_head(files["head"], problems) if "head" in files else []
         self.head = self.slots[-1] if self.slots else None
-        self.sidecars, self.checkpoints, self.ends = [], [], []
+        self.sidecars, self.runs, self.checkpoints, self.ends = [], [], [], []
         for file in sorted(files):
             try:
-                if file.startswith("keys/"):
-                    header, entries = read_sidecar(files[file])
+                if file.endswith(".run"):
+                    header, entries = read_sidecar(files[file], RUN)
+                    name = f"keys/{header.first:020}-{header.end:020}.run"
+                    need(file == name, WRONG_NAME)
+                    self.runs.append((file, header, entries))
+                    self.ends.append((file, header.end))
+                elif file.startswith("keys/"):
+                    header, entries = read_sidecar(files[file], KEYS)
                     need(file == f"keys/{header.first:020}.keys", WRONG_NAME)
                     self.sidecars.append((file, header, entries))
                     self.ends.append((file, header.end))
@@ -575,9 +611,11 @@ class Evidence:
 
     def check(self, segments, log):
         by_first = {segment.header.first: segment for segment in segments}
-        for file, header, entries in self.sidecars:
+        checks = [(check_sidecar, by_first.get(one[1].first), one) for one in self.sidecars]
+        checks += [(check_run, segments, one) for one in self.runs]
+        for check, of, (file, header, entries) in checks:
             try:
-                check_sidecar(header, entries, by_first.get(header.first), log)
+                check(header, entries, of, log)
             except Wrong as wrong:
                 log.problems.append(Damage(file, 0, str(wrong)))
         for checkpoint in self.checkpoints:
@@ -621,14 +659,15 @@ def read_log(files):
         if end > log.end:
             raise Damage(file, 0, "the log is shorter than this file says")
     evidence.check(segments, log)
-    log.sidecars, log.checkpoints = len(evidence.sidecars), len(evidence.checkpoints)
+    log.sidecars, log.runs = len(evidence.sidecars), len(evidence.runs)
+    log.checkpoints = len(evidence.checkpoints)
     return log
 
 
 def load(directory):
     """The files of a log that its reader needs."""
     root, files = Path(directory), {}
-    for pattern in ("head", "segments/*.seg", "keys/*.keys", "checkpoints/*.ckpt"):
+    for pattern in ("head", "segments/*.seg", "keys/*.keys", "keys/*.run", "checkpoints/*.ckpt"):
         for path in root.glob(pattern):
             files[path.relative_to(root).as_posix()] = path.read_bytes()
     return files
@@ -642,7 +681,7 @@ def report(log, damage=None):
         names = [
             *("segments", "batches", "batches_of_marks", "batches_of_choices"),
             *("end", "bytes", "torn_bytes"),
-            *("sidecars", "checkpoints", "cents", "appended_at", "chain"),
+            *("sidecars", "runs", "checkpoints", "cents", "appended_at", "chain"),
         ]
         shown.update((name, getattr(log, name)) for name in names)
         shown.update(customers=len(log.customers), events=len(log.lines), digest=log.digest())

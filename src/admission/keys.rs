@@ -143,3 +143,19 @@ pub(crate) fn entries(
     }
     Ok(())
 }
+
+/// The order whose state a row is entered as under a hash, by the sequence of its ORDER NEW; none
+/// of what is entered for another reason.
+pub(crate) fn order_of(row: &Row<'_>, sequence: u64, seed: u64, hash: u64) -> Option<u64> {
+    let order = match row.kind? {
+        RowKind::OrderNew => Some(sequence),
+        RowKind::OrderUpdate => row.order_seq,
+        RowKind::CustomerNew
+        | RowKind::CustomerUpdate
+        | RowKind::Visit
+        | RowKind::Image
+        | RowKind::OrderStale => None,
+    };
+    // An update stands under the hash of its own content, too.
+    order.filter(|_| row.key.is_some_and(|key| hash_key(seed, KeySpace::Order, key) == hash))
+}

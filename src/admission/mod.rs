@@ -9,7 +9,7 @@ mod find;
 mod ids;
 mod keys;
 
-pub(crate) use keys::{entries, identity};
+pub(crate) use keys::{entries, identity, order_of};
 
 use crate::Error;
 use crate::codec::{BATCH_EVENTS_MAX, BatchBuilder, Placement, RowKind, Superseded};

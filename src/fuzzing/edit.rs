@@ -18,7 +18,7 @@ pub fn edit(data: &[u8]) {
     let derived = input.byte();
     let mut files = log.files.clone();
     files.retain(|path, _| match path.extension() {
-        Some(end) if end == "keys" => derived & 2 == 0,
+        Some(end) if end == "keys" || end == "run" => derived & 2 == 0,
         Some(end) if end == "ckpt" => derived & 4 == 0,
         _ => !path.ends_with("head") || derived & 1 == 0,
     });

@@ -8,10 +8,10 @@ use super::deep::Walk;
 use super::evidence::{self, names, sidecars};
 use super::files;
 use super::shelf::{KEYS, cover, sidecar_path};
-use super::sidecar::Sidecar;
+use super::sidecar::{Form, Sidecar};
 use super::source::Source;
 use super::types::{Info, Problem, SegmentInfo, Span, Verification};
-use super::{READERS, checkpoints, deep};
+use super::{READERS, checkpoints, deep, runs};
 use crate::codec::Batch;
 use crate::log::{self, Access, Env, View};
 use crate::projection::{Projection, Statistics, TimeFrame, WeekStart};
@@ -114,6 +114,7 @@ pub(super) fn verify(env: &Env, dir: &Path, deep: bool) -> Result<Verification, 
     backup::check(env, dir, &mut found)?;
     if let Some(meta) = log::repair::meta(env, dir)? {
         check_sidecars(env, dir, meta.log_id, &mut found)?;
+        check_runs(env, dir, meta.log_id, &mut found)?;
         check_checkpoints(env, dir, meta.log_id, &mut found)?;
         if deep {
             deep::check_sidecars(env, dir, &mut found)?;
@@ -138,7 +139,7 @@ fn check_sidecars(
     for path in paths {
         let Some(map) = files::map(env, &path)? else { continue };
         found.bytes += map.all().len() as u64;
-        let checked = Sidecar::open(map).and_then(|sidecar| {
+        let checked = Sidecar::open(Form::Segment, map).and_then(|sidecar| {
             sidecar.check()?;
             let covers = |segment: &log::SegmentInfo| {
                 let named = sidecar_path(dir, segment.first_seq) == path;
@@ -156,6 +157,35 @@ fn check_sidecars(
         if let Err(reason) = checked {
             found.problems.push(derived(path, reason));
         }
+    }
+    Ok(())
+}
+
+/// Runs of segments that are sealed by now are left over, and the next writer deletes them.
+fn check_runs(env: &Env, dir: &Path, log_id: u64, found: &mut Verification) -> Result<(), Error> {
+    // The names first: a writer that goes on writes runs that end behind this view.
+    let paths = runs::paths(env, dir)?;
+    let view = View::open(env, dir, READERS, 0).ok();
+    for path in paths {
+        let Some(map) = files::map(env, &path)? else { continue };
+        found.bytes += map.all().len() as u64;
+        let run = Sidecar::open(Form::Run, map)
+            .and_then(|run| run.check().map(|()| run.cover()))
+            .and_then(|cover| {
+                let own = cover.log_id == log_id && runs::path(dir, &cover) == path;
+                if own { Ok(cover) } else { Err("it is not one of this log, or of another part") }
+            });
+        let fits = match (&run, &view) {
+            // One that proves events which are lost was heard above, and is right.
+            (Ok(cover), Some(view)) if cover.end <= view.end() => {
+                let sealed = view.sealed_segments().last().map_or(0, |last| last.end_seq);
+                let chain = unless_damaged(view.chain_at(cover.end))?;
+                cover.end <= sealed || chain.is_none_or(|chain| chain == Some(cover.chain))
+            }
+            (_, _) => true,
+        };
+        let wrong = run.err().or((!fits).then_some("it does not belong to this log at its end"));
+        found.problems.extend(wrong.map(|reason| derived(path, reason)));
     }
     Ok(())
 }

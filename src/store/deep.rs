@@ -6,8 +6,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::shelf::{cover, entries_of, sidecar_path};
-use super::sidecar::{self, Sidecar};
+use super::entries::entries_of;
+use super::shelf::{cover, sidecar_path};
+use super::sidecar::{self, Form, Sidecar};
 use super::types::Verification;
 use super::{READERS, Store, check, files};
 use crate::admission;
@@ -91,7 +92,7 @@ pub(super) fn check_sidecars(env: &Env, dir: &Path, found: &mut Verification) ->
         let Some(map) = files::map(env, &path)?.filter(|_| !told) else { continue };
         let covers = cover(log_id, &segment);
         let bytes = map.all().to_vec();
-        if !Sidecar::open(map).is_ok_and(|sidecar| sidecar.cover() == covers) {
+        if !Sidecar::open(Form::Segment, map).is_ok_and(|sidecar| sidecar.cover() == covers) {
             continue;
         }
         let entries = entries_of(&view, log_id, segment.first_seq..segment.end_seq);

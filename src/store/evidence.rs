@@ -6,8 +6,9 @@ use super::READERS;
 use super::backup;
 use super::checkpoints;
 use super::files;
+use super::runs;
 use super::shelf::KEYS;
-use super::sidecar::Sidecar;
+use super::sidecar::{Cover, Form, Sidecar};
 use crate::Error;
 use crate::log::{self, Env, View, read_meta, repair};
 use crate::planted::planted;
@@ -40,14 +41,12 @@ pub(super) fn evidence(env: &Env, dir: &Path) -> Result<u64, Error> {
         None => checkpoints::list(env, dir)?.first().map_or(0, |(end, _)| (*end).max(1)),
     };
     proven = proven.max(backup::evidence(env, dir, log_id)?);
-    for path in sidecars(env, dir)? {
-        let Some(map) = files::map(env, &path)? else { continue };
-        let cover = Sidecar::open(map).map(|sidecar| sidecar.cover());
+    for (_, cover) in covers(env, dir)? {
         match (cover, log_id) {
-            (Ok(cover), Some(log_id)) if cover.log_id != log_id => {}
-            (Ok(cover), _) => proven = proven.max(cover.end),
-            (Err(_), Some(_)) => {}
-            (Err(_), None) => proven = proven.max(1),
+            (Some(cover), Some(log_id)) if cover.log_id != log_id => {}
+            (Some(cover), _) => proven = proven.max(cover.end),
+            (None, Some(_)) => {}
+            (None, None) => proven = proven.max(1),
         }
     }
     Ok(proven)
@@ -56,6 +55,18 @@ pub(super) fn evidence(env: &Env, dir: &Path) -> Result<u64, Error> {
 /// Whether anything says that there was a log, where no segment does.
 pub(super) fn is_left(env: &Env, dir: &Path) -> Result<bool, Error> {
     Ok(names(env, dir)?.iter().any(|name| name == "head") || evidence(env, dir)? > 0)
+}
+
+/// What sidecars and runs say that they cover; none of damaged ones.
+pub(super) fn covers(env: &Env, dir: &Path) -> Result<Vec<(Form, Option<Cover>)>, Error> {
+    let sidecars = sidecars(env, dir)?.into_iter().map(|path| (Form::Segment, path));
+    let runs = runs::paths(env, dir)?.into_iter().map(|path| (Form::Run, path));
+    let mut found = Vec::new();
+    for (form, path) in sidecars.chain(runs) {
+        let Some(map) = files::map(env, &path)? else { continue };
+        found.push((form, Sidecar::open(form, map).ok().map(|sidecar| sidecar.cover())));
+    }
+    Ok(found)
 }
 
 /// The files that are named as sidecars are.

@@ -14,7 +14,7 @@ pub(super) struct Entry {
 /// A table of entries; several may have one hash.
 #[derive(Debug)]
 pub(super) struct RecentKeys {
-    /// The sequence that rows count from: the first of the active segment.
+    /// The sequence that rows count from: the first that is in no sidecar and no run.
     base: u64,
     table: HashTable<Packed>,
     /// What was put in place of what since the log's end, the oldest first.
@@ -54,8 +54,12 @@ impl RecentKeys {
         RecentKeys { base, table: HashTable::new(), replaced: VecDeque::new() }
     }
 
+    /// The sequence that rows count from.
+    pub(super) fn base(&self) -> u64 {
+        self.base
+    }
+
     /// How many entries there are.
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }

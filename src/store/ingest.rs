@@ -13,6 +13,10 @@ use crate::event::Event;
 use crate::log::{Env, LogMeta, LogSettings, View, Writer};
 use crate::planted::planted;
 
+/// Keys are saved for a part of the events after which statistics are: 16,384 of 262,144. To read
+/// so many events takes some 5 ms, and who appends single events seldom writes so many keys.
+const RUN_PART: u64 = 16;
+
 /// Everything that a store which writes holds on to between calls.
 pub(super) struct Ingest {
     pub(super) env: Env,
@@ -91,9 +95,26 @@ impl Ingest {
         self.shelf.writer.as_mut().map_or(Ok(()), |writer| writer.sync().map(|_| ()))
     }
 
-    /// What can wait until no receipt is waited for.
+    /// What can wait until no receipt is waited for, while nothing is pending.
     pub(super) fn tend(&mut self) -> Result<(), Error> {
+        self.save_keys_if_due();
         self.shelf.writer.as_mut().map_or(Ok(()), Writer::tend)
+    }
+
+    /// Saves keys that were entered since the last time, if there are many: as with checkpoints,
+    /// what cannot be written costs whoever opens the log next time, and the log nothing.
+    fn save_keys_if_due(&mut self) {
+        drop(self.shelf.save_keys_if_due(self.checkpoint_events_min / RUN_PART));
+    }
+
+    /// Syncs, and lets go of the log.
+    pub(super) fn close(mut self) -> Result<(), Error> {
+        self.sync()?;
+        // What a call that was given up has left pending is in no batch.
+        if !self.busy {
+            self.save_keys_if_due();
+        }
+        self.shelf.writer.map_or(Ok(()), Writer::close)
     }
 
     /// Hands everything committed to the system, synced or not, and looks at the log again.

@@ -10,6 +10,7 @@ mod call;
 mod check;
 mod checkpoints;
 mod deep;
+mod entries;
 mod evidence;
 mod explain;
 mod files;
@@ -22,6 +23,7 @@ mod parallel;
 mod records;
 mod repair;
 mod rules;
+mod runs;
 mod salvage;
 mod shelf;
 mod sidecar;
@@ -49,7 +51,7 @@ use std::marker;
 use std::path::{Path, PathBuf};
 
 use crate::event::Rules;
-use crate::log::{BodyReader, Env, View, Writer};
+use crate::log::{BodyReader, Env, View};
 use crate::projection::figures::Figures;
 use crate::projection::{Digest, Projection, Statistics, TimeFrame};
 use crate::{Error, codec};
@@ -306,8 +308,7 @@ impl Store {
     ///
     /// What the disk says; everything acknowledged is safe all the same.
     pub fn close(mut self) -> Result<(), Error> {
-        let writer = self.ingest.take().and_then(|ingest| ingest.shelf.writer);
-        writer.map_or(Ok(()), Writer::close)
+        self.ingest.take().map_or(Ok(()), Ingest::close)
     }
 
     /// Opens stores on the same log, each to be asked by itself.

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::backup;
-use super::evidence::{evidence, names, sidecars};
+use super::evidence::{covers, evidence, names, sidecars};
+use super::runs;
 use super::salvage::{Line, Salvage};
 use super::shelf::sidecar_path;
-use super::sidecar::{Cover, Sidecar};
+use super::sidecar::{Cover, Form, Sidecar};
 use super::types::{Change, ChangeKind, Lost, Options, Repair, Unread, Verification};
 use super::{READERS, Store, check, checkpoints, files};
 use crate::Error;
@@ -156,16 +157,14 @@ fn walk(env: &Env, dir: &Path, line: &mut Line<'_>) -> Result<(Survey, Salvage),
     Ok((found, salvage.into_inner()))
 }
 
-/// What sidecars and checkpoints say of the segments; a damaged one says nothing.
+/// What sidecars, runs and checkpoints say of the segments; a damaged one says nothing.
 fn witnesses(env: &Env, dir: &Path) -> Result<Vec<Witness>, Error> {
     let mut found = Vec::new();
-    for path in sidecars(env, dir)? {
-        let Some(map) = files::map(env, &path)? else { continue };
-        let Ok(Cover { log_id, first, end, chain }) = Sidecar::open(map).map(|one| one.cover())
-        else {
-            continue;
-        };
-        found.push(Witness { log_id, covers: Some(Covers { first, end, chain }) });
+    for (form, cover) in covers(env, dir)? {
+        let Some(Cover { log_id, first, end, chain }) = cover else { continue };
+        // A run ends in the middle of its segment, and says nothing of where that ends.
+        let covers = (form == Form::Segment).then_some(Covers { first, end, chain });
+        found.push(Witness { log_id, covers });
     }
     for (_, path) in checkpoints::list(env, dir)? {
         let Some(map) = files::map(env, &path)? else { continue };
@@ -203,7 +202,8 @@ fn draft(env: &Env, dir: &Path) -> Result<Draft, Error> {
             moved.push(path);
         }
     }
-    for (_, path) in checkpoints::list(env, dir)?.into_iter().rev() {
+    let checkpoints = checkpoints::list(env, dir)?.into_iter().rev().map(|(_, path)| path);
+    for path in runs::paths(env, dir)?.into_iter().chain(checkpoints) {
         if wrong(&path) || changes_segments {
             moved.push(path);
         }
@@ -237,7 +237,9 @@ fn draft(env: &Env, dir: &Path) -> Result<Draft, Error> {
 /// Whether a sidecar belongs to a segment that is kept whole.
 fn is_of(env: &Env, dir: &Path, path: &Path, survey: &Survey) -> Result<bool, Error> {
     let Some(map) = files::map(env, path)? else { return Ok(false) };
-    let Ok(cover) = Sidecar::open(map).map(|sidecar| sidecar.cover()) else { return Ok(false) };
+    let Ok(cover) = Sidecar::open(Form::Segment, map).map(|sidecar| sidecar.cover()) else {
+        return Ok(false);
+    };
     let log_id = survey.meta.as_ref().map(|meta| meta.log_id);
     let kept = survey.sealed.contains(&(cover.first, cover.end, cover.chain));
     Ok(kept && log_id == Some(cover.log_id) && path == sidecar_path(dir, cover.first))

@@ -1,19 +1,18 @@
 //! Where admission looks things up: the log's batches, those still staged, and the key index
-//! over both: recent entries in memory, older ones in the sidecars of sealed segments.
+//! over both: recent entries in memory, older ones in runs and in the sidecars of sealed segments.
 
-use std::collections::HashMap;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::entries::{Newest, drop_superseded, enter, enter_all, entries_of};
 use super::index::{Entry, RecentKeys};
 use super::names::each_customer;
-use super::sidecar::{self, Cover, Sidecar};
+use super::runs::Runs;
+use super::sidecar::{self, Cover, Form, Sidecar};
 use super::source::Source;
 use super::stage::Stage;
 use super::{READERS, files};
 use crate::Error;
-use crate::admission::{self, Lookup};
-use crate::codec::Batch;
+use crate::admission::Lookup;
 use crate::log::{Env, Frame, Map, SegmentInfo, Tally, View, Writer};
 use crate::planted::planted;
 
@@ -30,6 +29,8 @@ pub(super) struct Shelf {
     /// Batches after the log's end; none for an append that writes as it goes.
     pub(super) stage: Option<Stage>,
     recent: RecentKeys,
+    /// Of the active segment.
+    runs: Runs,
     /// Of the sealed segments, oldest first.
     sidecars: Vec<(SegmentInfo, Sidecar)>,
     seed: u64,
@@ -41,18 +42,22 @@ impl Shelf {
         let stage = Some(Stage::new(0, Tally::default()));
         let recent = RecentKeys::new(0);
         let (dir, sidecars) = (PathBuf::new(), Vec::new());
-        Shelf { env, dir, writer: None, stage, recent, sidecars, seed }
+        let runs = Runs::none(env.clone(), dir.clone(), seed, 0);
+        Shelf { env, dir, writer: None, stage, recent, runs, sidecars, seed }
     }
 
-    /// Opens or rebuilds the sidecars of the sealed segments and reads the active one.
+    /// Opens or rebuilds the sidecars of the sealed segments, and reads of the active one what
+    /// follows its runs.
     pub(super) fn open(env: Env, dir: PathBuf, mut writer: Writer) -> Result<Shelf, Error> {
         let (seed, view) = (writer.meta().log_id, writer.view()?);
         let (sealed, active): (Vec<_>, Vec<_>) =
             view.segments()?.into_iter().partition(|segment| segment.sealed);
         let active_first = active.first().map_or(0, |segment| segment.first_seq);
-        let (recent, sidecars) = (RecentKeys::new(active_first), Vec::new());
+        let runs = Runs::open(env.clone(), dir.clone(), &view, active_first)?;
+        let runs_end = runs.end();
+        let (recent, sidecars) = (RecentKeys::new(runs_end), Vec::new());
         let mut shelf =
-            Shelf { env, dir, writer: Some(writer), stage: None, recent, sidecars, seed };
+            Shelf { env, dir, writer: Some(writer), stage: None, recent, runs, sidecars, seed };
         for segment in sealed {
             let sidecar = match load_sidecar(&shelf.env, &shelf.dir, seed, &segment)? {
                 Some(sidecar) => sidecar,
@@ -60,7 +65,7 @@ impl Shelf {
             };
             shelf.sidecars.push((segment, sidecar));
         }
-        enter_all(&view, seed, active_first..view.end(), &mut shelf.recent)?;
+        enter_all(&view, seed, runs_end..view.end(), &mut shelf.recent)?;
         Ok(shelf)
     }
 
@@ -127,14 +132,52 @@ impl Shelf {
 
     /// Writes the sidecars of segments that were sealed since the last time.
     fn note_seals(&mut self) -> Result<(), Error> {
-        let writer = self.writer.as_mut().expect("only a log has segments");
-        for segment in writer.take_sealed() {
-            let entries = self.recent.take_below(segment.end_seq);
-            let bytes = sidecar::encode(&self.cover(&segment), entries);
+        for segment in self.log_mut().take_sealed() {
+            let entries = self.take_sealed(&segment)?;
+            let bytes = sidecar::encode(Form::Segment, &self.cover(&segment), entries);
             let sidecar = self.write_sidecar(&segment, bytes)?;
+            self.runs.begin(segment.end_seq);
             self.sidecars.push((segment, sidecar));
         }
         Ok(())
+    }
+
+    /// Takes the entries of a segment that was just sealed.
+    fn take_sealed(&mut self, segment: &SegmentInfo) -> Result<Vec<Entry>, Error> {
+        let ahead = self.recent.base() - segment.first_seq;
+        let recent = self.recent.take_below(segment.end_seq);
+        if ahead == 0 {
+            return Ok(recent);
+        }
+        let ahead = u32::try_from(ahead).expect("a segment holds fewer than 2^32 events");
+        let view = self.log_mut().view()?;
+        let mut entries = self.runs.take(&view)?;
+        let moved = |entry: Entry| Entry { row: entry.row + ahead, ..entry };
+        entries.extend(recent.into_iter().map(moved));
+        drop_superseded(&view, self.seed, segment.first_seq, &mut entries)?;
+        Ok(entries)
+    }
+
+    /// Saves the entries of durable events if there are enough of them, so that who opens the log
+    /// next need not read those events. Nothing may be pending.
+    pub(super) fn save_keys_if_due(&mut self, entries_min: u64) -> Result<(), Error> {
+        let Some(writer) = self.writer.as_mut().filter(|_| self.stage.is_none()) else {
+            return Ok(());
+        };
+        let durable =
+            writer.synced_end() == writer.end() || planted("run of events that are not durable");
+        let (first, end) = (self.recent.base(), writer.end());
+        if !durable || first == end || (self.recent.len() as u64) < entries_min {
+            return Ok(());
+        }
+        let view = writer.view()?;
+        let Some(chain) = view.chain_at(end)? else { return Ok(()) };
+        let entries = self.recent.take_below(end);
+        self.runs.push(end, chain, entries, &view)
+    }
+
+    fn log_mut(&mut self) -> &mut Writer {
+        self.writer.as_mut().expect("only a log has segments")
     }
 
     fn log(&self) -> &Writer {
@@ -146,9 +189,9 @@ impl Shelf {
     }
 
     fn rebuild_sidecar(&mut self, segment: &SegmentInfo) -> Result<Sidecar, Error> {
-        let view = self.writer.as_mut().expect("only a log has segments").view()?;
+        let view = self.log_mut().view()?;
         let entries = entries_of(&view, self.seed, segment.first_seq..segment.end_seq)?;
-        self.write_sidecar(segment, sidecar::encode(&self.cover(segment), entries))
+        self.write_sidecar(segment, sidecar::encode(Form::Segment, &self.cover(segment), entries))
     }
 
     /// Puts a sidecar on disk and maps it. A disk that refuses leaves it in memory: it is derived,
@@ -160,7 +203,7 @@ impl Shelf {
             .ok()
             .flatten();
         let map = mapped.unwrap_or_else(|| Map::owned(bytes));
-        Sidecar::open(map).map_err(|reason| unreadable(path, reason))
+        Sidecar::open(Form::Segment, map).map_err(|reason| unreadable(path, reason))
     }
 }
 
@@ -180,7 +223,7 @@ fn load_sidecar(
     let Some(map) = files::map(env, &sidecar_path(dir, segment.first_seq))? else {
         return Ok(None);
     };
-    let sidecar = Sidecar::open(map).ok();
+    let sidecar = Sidecar::open(Form::Segment, map).ok();
     let any = planted("sidecar of another segment used");
     Ok(sidecar.filter(|sidecar| any || sidecar.cover() == cover(log_id, segment)))
 }
@@ -210,59 +253,6 @@ pub(super) fn check_sealed(env: &Env, dir: &Path) -> Result<(), Error> {
     }
 }
 
-/// The entries of a segment's keys, made from its events.
-pub(super) fn entries_of(view: &View, seed: u64, range: Range<u64>) -> Result<Vec<Entry>, Error> {
-    let mut recent = RecentKeys::new(range.start);
-    let end = range.end;
-    enter_all(view, seed, range, &mut recent)?;
-    Ok(recent.take_below(end))
-}
-
-/// Enters the keys of the events in a range that begins and ends with batches.
-fn enter_all(
-    view: &View,
-    seed: u64,
-    range: Range<u64>,
-    keys: &mut RecentKeys,
-) -> Result<(), Error> {
-    let mut newest = Newest::new();
-    for frame in view.frames(range.start) {
-        let frame = frame?;
-        if frame.first_seq >= range.end {
-            break;
-        }
-        enter(&frame, seed, &mut newest, keys)?;
-    }
-    keys.forget_replaced(range.end);
-    Ok(())
-}
-
-/// By the sequence of an order's ORDER NEW the sequence of its newest state.
-type Newest = HashMap<u64, u64>;
-
-/// Enters the keys of a batch. As in admission an order keeps one entry, that of its newest state.
-fn enter(
-    frame: &Frame<'_>,
-    seed: u64,
-    newest: &mut Newest,
-    keys: &mut RecentKeys,
-) -> Result<(), Error> {
-    Batch::decode(&frame.body, frame.first_seq, frame.events)
-        .and_then(|batch| {
-            admission::entries(&batch, seed, &mut |hash, row, order_seq| {
-                let sequence = frame.first_seq + row;
-                match order_seq {
-                    Some(order) => {
-                        let old = newest.insert(order, sequence).unwrap_or(order);
-                        keys.supersede(hash, old, sequence);
-                    }
-                    None => keys.enter(hash, sequence),
-                }
-            })
-        })
-        .map_err(|fault| fault.at(frame.path, frame.offset))
-}
-
 fn unreadable(path: PathBuf, reason: &str) -> Error {
     let reason = format!("a key sidecar just written does not read back: {reason}");
     Error::Corrupt { path, offset: 0, reason }
@@ -275,7 +265,12 @@ impl Lookup for Shelf {
             self.recent.candidates(hash, found);
             return Ok(true);
         }
-        let at = self.sidecars.len().checked_sub(level);
+        if level <= self.runs.len() {
+            let writer = self.writer.as_mut().expect("only a log has runs");
+            self.runs.candidates(level - 1, hash, found, || writer.view())?;
+            return Ok(true);
+        }
+        let at = (self.sidecars.len() + self.runs.len()).checked_sub(level);
         let Some((at, (segment, sidecar))) = at.and_then(|at| Some((at, self.sidecars.get(at)?)))
         else {
             return Ok(false);

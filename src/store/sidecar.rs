@@ -1,6 +1,7 @@
-//! Key sidecars: for each sealed segment its key entries, sorted, mapped and checked in blocks.
+//! Key sidecars: key entries, sorted, mapped and checked in blocks. One that belongs to a sealed
+//! segment has all entries of it; a *run* has those of a part of the active one.
 //!
-//! Derived: a sidecar that is missing or damaged is rebuilt from its segment. The layout:
+//! Derived: one that is missing or damaged is rebuilt from its events. The layout:
 //!
 //! ```text
 //! 0 magic 8 · 8 u64 log id · 16 u64 first · 24 u64 end · 32 u32 chain out · 36 u32 bucket bits
@@ -9,8 +10,10 @@
 //! then u32 bucket starts, one more than buckets · entries {u32 hash, u32 row}
 //! ```
 //!
-//! An entry's bucket is the upper bits of its hash, its `hash` the lower 32. A block's CRC is
-//! checked when a look-up first touches it, so that opening reads the header and the CRCs alone.
+//! An entry's bucket is the upper bits of its hash, its `hash` the lower 32. A run's entry has the
+//! upper 32 behind its row as well: runs are put together to larger ones and to a sidecar, which
+//! have more buckets. A block's CRC is checked when a look-up first touches it, so that opening
+//! reads the header and the CRCs alone.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -19,7 +22,31 @@ use super::index::Entry;
 use crate::log::Map;
 use crate::planted::planted;
 
-const MAGIC: [u8; 8] = *b"ltvkeys\x01";
+/// What a sidecar's entries are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A sealed segment.
+    Segment,
+    /// A part of the active one.
+    Run,
+}
+
+impl Form {
+    fn magic(self) -> [u8; 8] {
+        match self {
+            Form::Segment => *b"ltvkeys\x01",
+            Form::Run => *b"ltvkrun\x01",
+        }
+    }
+
+    fn entry_bytes(self) -> usize {
+        match self {
+            Form::Segment => 8,
+            Form::Run => 12,
+        }
+    }
+}
+
 const HEADER_BYTES: usize = 64;
 const BLOCK_BYTES: usize = 4_096;
 /// A bucket holds this many entries on average, at most.
@@ -35,12 +62,11 @@ pub(super) struct Cover {
 }
 
 /// Writes a sidecar's bytes.
-pub(super) fn encode(cover: &Cover, mut entries: Vec<Entry>) -> Vec<u8> {
+pub(super) fn encode(form: Form, cover: &Cover, mut entries: Vec<Entry>) -> Vec<u8> {
     let bits = bucket_bits(entries.len() as u64);
-    // Newest first within a hash, so that a look-up meets the newest first.
-    entries.sort_unstable_by_key(|entry| (bucket(entry.hash, bits), low(entry.hash), !entry.row));
+    sort(form, &mut entries, bits);
     let buckets = 1_usize << bits;
-    let data_bytes = (buckets + 1) * 4 + entries.len() * 8;
+    let data_bytes = (buckets + 1) * 4 + entries.len() * form.entry_bytes();
     let crcs_bytes = data_bytes.div_ceil(BLOCK_BYTES) * 4;
     let mut data = Vec::with_capacity(data_bytes);
     let mut at = 0;
@@ -53,13 +79,16 @@ pub(super) fn encode(cover: &Cover, mut entries: Vec<Entry>) -> Vec<u8> {
     for entry in &entries {
         data.extend_from_slice(&low(entry.hash).to_le_bytes());
         data.extend_from_slice(&entry.row.to_le_bytes());
+        if form == Form::Run {
+            data.extend_from_slice(&high(entry.hash).to_le_bytes());
+        }
     }
     let mut crcs = Vec::with_capacity(crcs_bytes);
     for block in data.chunks(BLOCK_BYTES) {
         crcs.extend_from_slice(&crc32fast::hash(block).to_le_bytes());
     }
     let mut out = Vec::with_capacity(HEADER_BYTES + crcs.len() + data.len());
-    out.extend_from_slice(&MAGIC);
+    out.extend_from_slice(&form.magic());
     out.extend_from_slice(&cover.log_id.to_le_bytes());
     out.extend_from_slice(&cover.first.to_le_bytes());
     out.extend_from_slice(&cover.end.to_le_bytes());
@@ -74,9 +103,23 @@ pub(super) fn encode(cover: &Cover, mut entries: Vec<Entry>) -> Vec<u8> {
     out
 }
 
+/// Newest first within a hash, so that a look-up meets the newest first.
+fn sort(form: Form, entries: &mut [Entry], bits: u32) {
+    let place = |entry: &Entry| (entry.hash, !entry.row);
+    // What comes from memory or from runs is sorted as a whole or in long pieces.
+    if !entries.is_sorted_by_key(place) {
+        entries.sort_by_key(place);
+    }
+    if form == Form::Segment {
+        for same in entries.chunk_by_mut(|a, b| bucket(a.hash, bits) == bucket(b.hash, bits)) {
+            same.sort_unstable_by_key(|entry| (low(entry.hash), !entry.row));
+        }
+    }
+}
+
 /// Where a sidecar's bytes differ from what its segment's entries make, if anywhere.
 pub(super) fn differs(bytes: &[u8], cover: &Cover, entries: Vec<Entry>) -> Option<&'static str> {
-    let made = encode(cover, entries);
+    let made = encode(Form::Segment, cover, entries);
     match bytes.len().cmp(&made.len()) {
         Ordering::Less => Some("it lacks keys of its segment"),
         Ordering::Greater => Some("it has keys that its segment does not have"),
@@ -88,6 +131,7 @@ pub(super) fn differs(bytes: &[u8], cover: &Cover, entries: Vec<Entry>) -> Optio
 #[derive(Debug)]
 pub(super) struct Sidecar {
     map: Map,
+    form: Form,
     cover: Cover,
     bits: u32,
     entries: u64,
@@ -101,10 +145,10 @@ type Why = &'static str;
 
 impl Sidecar {
     /// Checks header, lengths and the CRCs' own CRC; no entry is read.
-    pub(super) fn open(map: Map) -> Result<Sidecar, Why> {
+    pub(super) fn open(form: Form, map: Map) -> Result<Sidecar, Why> {
         let bytes = map.all();
         let header = bytes.get(..HEADER_BYTES).ok_or("shorter than its header")?;
-        if header.get(..8) != Some(&MAGIC) {
+        if header.get(..8) != Some(&form.magic()) {
             return Err("not a key sidecar of this version");
         }
         let (fields, crc) = header.split_at(60);
@@ -119,7 +163,7 @@ impl Sidecar {
             return Err("its header does not fit its entries");
         }
         let data = entries
-            .checked_mul(8)
+            .checked_mul(form.entry_bytes() as u64)
             .and_then(|data| data.checked_add(((1_u64 << bits) + 1) * 4))
             .and_then(|data| usize::try_from(data).ok())
             .ok_or("its header does not fit its entries")?;
@@ -133,11 +177,16 @@ impl Sidecar {
         }
         let blocks = crcs.len() / 4;
         let checked = RefCell::new(vec![0; blocks.div_ceil(64)]);
-        Ok(Sidecar { cover, bits, entries, data_at, checked, map })
+        Ok(Sidecar { form, cover, bits, entries, data_at, checked, map })
     }
 
     pub(super) fn cover(&self) -> Cover {
         self.cover
+    }
+
+    /// How long it is.
+    pub(super) fn bytes(&self) -> usize {
+        self.map.all().len()
     }
 
     /// Checks every block.
@@ -153,11 +202,12 @@ impl Sidecar {
         if from > to || u64::from(to) > self.entries {
             return Err(BROKEN);
         }
-        let entries_at = ((1_usize << self.bits) + 1) * 4;
-        let bytes = self.proven(entries_at + from as usize * 8, (to - from) as usize * 8)?;
+        let bytes = self.proven_entries(from as usize, to as usize)?;
         let before = found.len();
-        for entry in bytes.chunks_exact(8) {
-            if read_u32(entry, 0) == Some(low(hash)) {
+        for entry in bytes.chunks_exact(self.form.entry_bytes()) {
+            if read_u32(entry, 0) == Some(low(hash))
+                && read_u32(entry, 8).is_none_or(|upper| upper == high(hash))
+            {
                 let row = read_u32(entry, 4).ok_or(BROKEN)?;
                 let sequence = self.cover.first.checked_add(u64::from(row));
                 let Some(sequence) = sequence.filter(|sequence| *sequence < self.cover.end) else {
@@ -168,6 +218,32 @@ impl Sidecar {
             }
         }
         Ok(())
+    }
+
+    /// All entries of a run, their rows counted from `first`.
+    pub(super) fn entries(&self, first: u64, out: &mut Vec<Entry>) -> Result<(), Why> {
+        let before = out.len();
+        let all = usize::try_from(self.entries).map_err(|_error| BROKEN)?;
+        for entry in self.proven_entries(0, all)?.chunks_exact(self.form.entry_bytes()) {
+            let (low, high) = (read_u32(entry, 0), read_u32(entry, 8));
+            let (low, high) = (low.ok_or(BROKEN)?, high.ok_or(BROKEN)?);
+            let sequence = self.cover.first.checked_add(read_u32(entry, 4).ok_or(BROKEN)?.into());
+            let sequence = sequence.filter(|sequence| *sequence < self.cover.end);
+            let row = sequence.and_then(|sequence| sequence.checked_sub(first));
+            let Some(Ok(row)) = row.map(u32::try_from) else {
+                out.truncate(before);
+                return Err(BROKEN);
+            };
+            out.push(Entry { hash: u64::from(high) << 32 | u64::from(low), row });
+        }
+        Ok(())
+    }
+
+    /// The bytes of the entries from one to before another.
+    fn proven_entries(&self, from: usize, to: usize) -> Result<&[u8], Why> {
+        let bytes = self.form.entry_bytes();
+        let entries_at = ((1_usize << self.bits) + 1) * 4;
+        self.proven(entries_at + from * bytes, (to - from) * bytes)
     }
 
     /// `length` bytes of the data, their blocks' CRCs checked.
@@ -208,6 +284,10 @@ fn low(hash: u64) -> u32 {
     u32::try_from(hash & 0xFFFF_FFFF).expect("the lower half of 64 bits")
 }
 
+fn high(hash: u64) -> u32 {
+    u32::try_from(hash >> 32).expect("the upper half of 64 bits")
+}
+
 fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
     let four = bytes.get(at..at.checked_add(4)?)?;
     Some(u32::from_le_bytes(four.try_into().ok()?))
@@ -232,14 +312,19 @@ mod tests {
         (0..count).map(|row| Entry { hash: spread(row / 2), row }).collect()
     }
 
-    fn open(bytes: &[u8]) -> Result<Sidecar, Why> {
-        Sidecar::open(Map::owned(bytes.to_vec()))
+    const FORMS: [Form; 2] = [Form::Segment, Form::Run];
+
+    fn open(form: Form, bytes: &[u8]) -> Result<Sidecar, Why> {
+        Sidecar::open(form, Map::owned(bytes.to_vec()))
     }
 
     #[test]
     fn it_finds_what_was_entered_newest_first_and_nothing_else() {
-        for count in [0, 1, 2, 7, 8, 9, 16, 17, 1_000, 10_000] {
-            let sidecar = open(&encode(&COVER, entries(count))).unwrap();
+        for (count, form) in [0, 1, 2, 7, 8, 9, 16, 17, 1_000, 10_000]
+            .into_iter()
+            .flat_map(|count| FORMS.map(|form| (count, form)))
+        {
+            let sidecar = open(form, &encode(form, &COVER, entries(count))).unwrap();
             assert_eq!(sidecar.cover(), COVER);
             sidecar.check().unwrap();
             for n in 0..count / 2 {
@@ -255,26 +340,48 @@ mod tests {
     }
 
     #[test]
+    fn a_run_gives_its_entries_back() {
+        let run = open(Form::Run, &encode(Form::Run, &COVER, entries(1_000))).unwrap();
+        let mut found = Vec::new();
+        run.entries(COVER.first - 7, &mut found).unwrap();
+        found.sort_unstable_by_key(|entry| entry.row);
+        let moved = |entry: Entry| Entry { row: entry.row + 7, ..entry };
+        assert_eq!(found, entries(1_000).into_iter().map(moved).collect::<Vec<_>>());
+        assert_eq!(run.entries(COVER.first + 1, &mut found), Err(BROKEN), "before the first");
+        assert_eq!(found.len(), 1_000);
+    }
+
+    #[test]
     fn an_entry_for_a_row_that_its_segment_does_not_have_is_refused() {
         let end = COVER.first + 4;
         for (first, end) in [(COVER.first, end), (u64::MAX - 4, u64::MAX), (u64::MAX - 3, 0)] {
-            let sidecar = open(&encode(&Cover { first, end, ..COVER }, entries(8))).unwrap();
-            let mut found = Vec::new();
-            assert_eq!(sidecar.candidates(spread(3), &mut found), Err(BROKEN), "{first} to {end}");
-            assert!(found.is_empty());
+            for form in FORMS {
+                let bytes = encode(form, &Cover { first, end, ..COVER }, entries(8));
+                let sidecar = open(form, &bytes).unwrap();
+                let mut found = Vec::new();
+                let told = sidecar.candidates(spread(3), &mut found);
+                assert_eq!(told, Err(BROKEN), "{first} to {end}");
+                assert!(found.is_empty());
+                let mut all = Vec::new();
+                assert_eq!(sidecar.entries(first, &mut all), Err(BROKEN), "{first} to {end}");
+                assert!(all.is_empty());
+            }
         }
     }
 
     #[test]
     fn every_flipped_bit_and_every_cut_is_noticed() {
-        let good = encode(&COVER, entries(40));
-        for bit in 0..good.len() * 8 {
-            let mut bad = good.clone();
-            bad[bit / 8] ^= 1 << (bit % 8);
-            assert!(open(&bad).and_then(|sidecar| sidecar.check()).is_err(), "bit {bit}");
-        }
-        for length in 0..good.len() {
-            assert!(open(&good[..length]).is_err(), "cut at {length}");
+        for form in FORMS {
+            let good = encode(form, &COVER, entries(40));
+            for bit in 0..good.len() * 8 {
+                let mut bad = good.clone();
+                bad[bit / 8] ^= 1 << (bit % 8);
+                let found = open(form, &bad).and_then(|sidecar| sidecar.check());
+                assert!(found.is_err(), "bit {bit}");
+            }
+            for length in 0..good.len() {
+                assert!(open(form, &good[..length]).is_err(), "cut at {length}");
+            }
         }
     }
 }

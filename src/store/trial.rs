@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use super::sidecar::Sidecar;
+use super::sidecar::{Form, Sidecar};
 use super::{CallOptions, Options, Origin, Receipt, Store};
 use crate::Error;
 use crate::event::Event;
@@ -65,9 +65,14 @@ pub(crate) fn export(store: &Store) -> Result<Vec<String>, Error> {
     Ok(lines)
 }
 
-/// Asks a sidecar of these bytes for hashes; whether all of it is as its checksums say.
+/// Asks a sidecar or a run of these bytes for hashes; whether all of it is as its checksums say.
 pub(crate) fn ask_sidecar(bytes: &[u8], hashes: impl IntoIterator<Item = u64>) -> bool {
-    let Ok(sidecar) = Sidecar::open(Map::owned(bytes.to_vec())) else { return false };
+    let open = |form| Sidecar::open(form, Map::owned(bytes.to_vec()));
+    if let Ok(run) = open(Form::Run) {
+        let mut entries = Vec::new();
+        assert!(run.entries(run.cover().first, &mut entries).is_ok() || entries.is_empty());
+    }
+    let Ok(sidecar) = open(Form::Segment).or_else(|_| open(Form::Run)) else { return false };
     let is_whole = sidecar.check().is_ok();
     for hash in hashes {
         let mut found = Vec::new();

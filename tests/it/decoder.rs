@@ -85,6 +85,7 @@ struct Met {
     /// Logs that end in reserved zeros, as a killed writer leaves them.
     reserved: u64,
     sidecars: u64,
+    runs: u64,
     checkpoints: u64,
     updates: u64,
     /// Batches of marks alone.
@@ -101,6 +102,7 @@ impl Met {
         self.segments += second.number("segments");
         self.reserved += u64::from(logs::segment_bytes(dir) > second.number("bytes"));
         self.sidecars += second.number("sidecars");
+        self.runs += second.number("runs");
         self.checkpoints += second.number("checkpoints");
         self.marks += second.number("batches_of_marks");
         self.choices += second.number("batches_of_choices");
@@ -213,7 +215,7 @@ fn random_logs_read_the_same() {
     }
     println!("random logs: {met:?}");
     assert!(met.segments > 2 * met.logs && met.events > 30 * met.logs, "{met:?}");
-    assert!(met.updates > met.logs && met.marks > 0, "{met:?}");
+    assert!(met.updates > met.logs && met.marks > 0 && met.runs > 0, "{met:?}");
     assert!(met.reserved > 0 && met.reserved < met.logs, "closed and not closed: {met:?}");
     let integers = met.forms.iter().filter(|form| (9..=16).contains(*form)).count();
     assert!(

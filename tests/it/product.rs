@@ -20,6 +20,8 @@ pub fn options(terms: &Terms) -> Options {
         currency: Some(terms.currency.as_bytes().try_into().unwrap()),
         time_range_us: Some(terms.time_range_us.0..terms.time_range_us.1),
         sync: Sync::None,
+        // Small enough for checkpoints and runs of keys.
+        checkpoint_events_min: 64,
         ..Options::default()
     }
 }

@@ -152,7 +152,7 @@ fn what_does_not_add_up_is_not_restored() {
         .collect();
     let settings =
         LogSettings { segment_bytes_max: 1 << 10, ..LogSettings::new(view.meta().clone()) };
-    let opened = Writer::open(&env, Path::new("/bad"), &settings, READERS, 0).unwrap();
+    let opened = crate::log::Writer::open(&env, Path::new("/bad"), &settings, READERS, 0).unwrap();
     let mut writer = opened.0;
     let mut put = |body: &[u8], events| {
         let before = writer.tally();

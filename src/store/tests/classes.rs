@@ -77,6 +77,7 @@ impl Log {
         let count =
             |end: &str| files.keys().filter(|path| path.to_string_lossy().ends_with(end)).count();
         assert_eq!((count(".seg"), count(".keys"), count(".ckpt"), count("/head")), (3, 2, 2, 1));
+        assert!(count(".run") > 0, "keys of the active segment");
         let store = store(SimDisk::of_files(&files), 3).unwrap();
         let (events, top) = answers(&store).unwrap();
         assert_eq!((events.len(), top.len()), (45, 9));

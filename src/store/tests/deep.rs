@@ -3,8 +3,9 @@
 use super::*;
 use crate::codec::{BatchBuilder, Placement, RowKind, Superseded};
 use crate::log::{LogMeta, LogSettings, SimDisk, View, Writer};
+use crate::store::entries::entries_of;
 use crate::store::index::Entry;
-use crate::store::shelf::{cover, entries_of, sidecar_path};
+use crate::store::shelf::{cover, sidecar_path};
 use crate::store::{READERS, check, files, sidecar};
 
 const DIR: &str = "/log";
@@ -124,7 +125,7 @@ fn a_sidecar_that_lacks_or_invents_a_key_is_found() {
         (other, "its keys are not those of its segment"),
     ] {
         let path = sidecar_path(Path::new(DIR), segment.first_seq);
-        let bytes = sidecar::encode(&cover(log_id, &segment), entries);
+        let bytes = sidecar::encode(sidecar::Form::Segment, &cover(log_id, &segment), entries);
         files::replace(&world, &path, &bytes).unwrap();
         assert_eq!(reasons(&disk, false), [""; 0]);
         let found = reasons(&disk, true);

@@ -66,6 +66,7 @@ fn what_derived_files_prove_is_missed_by_everyone() {
         ("a checkpoint", with_evidence(&whole, "ckpt"), 0),
         // The last segment has no sidecar yet.
         ("sidecars", with_evidence(&whole, "keys"), 1),
+        ("runs", with_evidence(&whole, "run"), 0),
         ("a manifest", backup_as_log(&whole), 0),
     ];
     let acts: [(&str, Act); 4] = [

@@ -18,6 +18,7 @@ mod parallel;
 mod repair;
 mod repair_crash;
 mod repair_others;
+mod runs;
 mod saved;
 mod superseded;
 

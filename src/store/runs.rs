@@ -1,0 +1,213 @@
+//! Key runs: the key entries of the active segment's durable events, saved in pieces, so that who
+//! opens the log for append reads what follows the last of them and no more.
+//!
+//! Runs are derived, and believed only where the log itself agrees: each goes on where the one
+//! before it ends, the first at the segment's first event, and ends where a batch ends whose chain
+//! is the run's. What is missing or does not fit is made anew from the events. Of runs of like size
+//! eight are put together to one, so that their number stays small; when the segment is sealed they
+//! become its sidecar.
+
+use std::path::{Path, PathBuf};
+
+use super::entries::{drop_superseded, entries_of};
+use super::index::Entry;
+use super::shelf::KEYS;
+use super::sidecar::{self, Cover, Form, Sidecar};
+use super::{evidence, files};
+use crate::Error;
+use crate::log::{Env, Map, View};
+use crate::planted::planted;
+
+/// So many runs are put together, if none of them is so many times as large as the newest.
+const FAN: usize = 8;
+
+/// The runs of an active segment, each where the one before it ends.
+pub(super) struct Runs {
+    env: Env,
+    dir: PathBuf,
+    seed: u64,
+    /// The sequence where the first one begins.
+    first: u64,
+    list: Vec<Sidecar>,
+    /// Files of runs that are of no use any more.
+    stale: Vec<PathBuf>,
+}
+
+impl Runs {
+    /// None, of a segment that begins at `first`.
+    pub(super) fn none(env: Env, dir: PathBuf, seed: u64, first: u64) -> Runs {
+        Runs { env, dir, seed, first, list: Vec::new(), stale: Vec::new() }
+    }
+
+    /// Those that are there and fit the segment that begins at `first`, the last of the view.
+    pub(super) fn open(env: Env, dir: PathBuf, view: &View, first: u64) -> Result<Runs, Error> {
+        let mut runs = Runs::none(env, dir, view.meta().log_id, first);
+        let mut there = Vec::new();
+        for path in paths(&runs.env, &runs.dir)? {
+            let Some(map) = files::map(&runs.env, &path)? else { continue };
+            let run = Sidecar::open(Form::Run, map).ok();
+            let run = run.filter(|run| run.cover().log_id == runs.seed);
+            there.extend(run.filter(|run| runs.path(&run.cover()) == path));
+            runs.stale.push(path);
+        }
+        // Of two that begin at one place the longer one was put together of the other.
+        there.sort_unstable_by_key(|run| (run.cover().first, !run.cover().end));
+        for run in there {
+            let Cover { first, end, chain, .. } = run.cover();
+            let fits = first == runs.end() && end > first;
+            if fits && (view.chain_at(end)? == Some(chain) || planted("run of another chain used"))
+            {
+                let path = runs.path(&run.cover());
+                runs.stale.retain(|stale| *stale != path);
+                runs.list.push(run);
+            }
+        }
+        Ok(runs)
+    }
+
+    /// The sequence up to which there are entries here.
+    pub(super) fn end(&self) -> u64 {
+        self.list.last().map_or(self.first, |run| run.cover().end)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Adds the sequences under `hash` in the run before so many newer ones, newest first.
+    pub(super) fn candidates(
+        &mut self,
+        newer: usize,
+        hash: u64,
+        found: &mut Vec<u64>,
+        view: impl FnOnce() -> Result<View, Error>,
+    ) -> Result<(), Error> {
+        let at = self.list.len().checked_sub(newer + 1);
+        let Some(run) = at.and_then(|at| self.list.get_mut(at)) else { return Ok(()) };
+        if run.candidates(hash, found).is_ok() {
+            return Ok(());
+        }
+        // Damaged since it was opened, or in a block not read before: made anew from its events.
+        let cover = run.cover();
+        let entries = entries_of(&view()?, self.seed, cover.first..cover.end)?;
+        *run = in_memory(&cover, entries)?;
+        run.candidates(hash, found).map_err(unreadable)
+    }
+
+    /// Saves the entries, rows counted from the end of the runs, of events up to a sequence where
+    /// a batch with this chain ends; all of them are durable.
+    pub(super) fn push(
+        &mut self,
+        end: u64,
+        chain: u32,
+        entries: Vec<Entry>,
+        view: &View,
+    ) -> Result<(), Error> {
+        self.write(Cover { log_id: self.seed, first: self.end(), end, chain }, entries)?;
+        while let Some(from) = due(&self.list) {
+            self.put_together(from, view)?;
+        }
+        Ok(())
+    }
+
+    /// All entries, rows counted from the segment's first event; none is left here, nor a file.
+    pub(super) fn take(&mut self, view: &View) -> Result<Vec<Entry>, Error> {
+        let mut entries = Vec::new();
+        for run in std::mem::take(&mut self.list) {
+            self.read(&run, self.first, view, &mut entries)?;
+            self.stale.push(self.path(&run.cover()));
+        }
+        Ok(entries)
+    }
+
+    /// Begins anew with the next segment, once the last one's sidecar is there.
+    pub(super) fn begin(&mut self, first: u64) {
+        self.first = first;
+        self.remove_stale();
+    }
+
+    fn put_together(&mut self, from: usize, view: &View) -> Result<(), Error> {
+        let mut entries = Vec::new();
+        let parts = self.list.get(from..).unwrap_or(&[]);
+        let (Some(oldest), Some(newest)) = (parts.first(), parts.last()) else { return Ok(()) };
+        let cover = Cover { first: oldest.cover().first, ..newest.cover() };
+        for run in parts {
+            self.read(run, cover.first, view, &mut entries)?;
+        }
+        drop_superseded(view, self.seed, cover.first, &mut entries)?;
+        let old: Vec<PathBuf> = parts.iter().map(|run| self.path(&run.cover())).collect();
+        self.list.truncate(from);
+        self.stale.extend(old);
+        self.write(cover, entries)
+    }
+
+    fn read(
+        &self,
+        run: &Sidecar,
+        first: u64,
+        view: &View,
+        out: &mut Vec<Entry>,
+    ) -> Result<(), Error> {
+        if run.entries(first, out).is_ok() {
+            return Ok(());
+        }
+        let cover = run.cover();
+        let again = entries_of(view, self.seed, cover.first..cover.end)?;
+        in_memory(&cover, again)?.entries(first, out).map_err(unreadable)
+    }
+
+    /// Puts a run on disk, behind the others. A disk that refuses leaves it in memory, and what it
+    /// would take the place of on the disk.
+    fn write(&mut self, cover: Cover, entries: Vec<Entry>) -> Result<(), Error> {
+        let path = self.path(&cover);
+        let bytes = sidecar::encode(Form::Run, &cover, entries);
+        let written = files::replace(&self.env, &path, &bytes);
+        let mapped = written.as_ref().ok().and_then(|()| files::map(&self.env, &path).ok());
+        let map = mapped.flatten().unwrap_or_else(|| Map::owned(bytes));
+        self.list.push(Sidecar::open(Form::Run, map).map_err(unreadable)?);
+        if written.is_ok() {
+            self.remove_stale();
+        }
+        Ok(())
+    }
+
+    /// A file that cannot be removed is passed over when the log is opened.
+    fn remove_stale(&mut self) {
+        for path in std::mem::take(&mut self.stale) {
+            drop(self.env.disk.remove(&path));
+        }
+    }
+
+    fn path(&self, cover: &Cover) -> PathBuf {
+        path(&self.dir, cover)
+    }
+}
+
+/// Whether the last runs are to be put together, and from which on.
+fn due(runs: &[Sidecar]) -> Option<usize> {
+    let from = runs.len().checked_sub(FAN)?;
+    let bytes_max = runs.last()?.bytes().saturating_mul(FAN);
+    runs.get(from..)?.iter().all(|run| run.bytes() < bytes_max).then_some(from)
+}
+
+fn in_memory(cover: &Cover, entries: Vec<Entry>) -> Result<Sidecar, Error> {
+    let bytes = sidecar::encode(Form::Run, cover, entries);
+    Sidecar::open(Form::Run, Map::owned(bytes)).map_err(unreadable)
+}
+
+fn unreadable(reason: &str) -> Error {
+    let reason = format!("a run of keys just made does not read back: {reason}");
+    Error::Corrupt { path: PathBuf::from(KEYS), offset: 0, reason }
+}
+
+/// Where the run is that covers so much of a log's active segment.
+pub(super) fn path(dir: &Path, cover: &Cover) -> PathBuf {
+    dir.join(KEYS).join(format!("{:020}-{:020}.run", cover.first, cover.end))
+}
+
+/// The files that are named as runs are.
+pub(super) fn paths(env: &Env, dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let dir = dir.join(KEYS);
+    let names = evidence::names(env, &dir)?.into_iter().filter(|name| name.ends_with(".run"));
+    Ok(names.map(|name| dir.join(name)).collect())
+}
