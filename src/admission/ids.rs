@@ -1,12 +1,15 @@
 //! The customers that admission has met: id to ordinal, exact.
 
-use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Ids up to this long stand in the table itself: most look-ups then miss the cache once less.
+/// Ids up to this long stand in the table itself: most look-ups then miss the cache once.
 const INLINE_BYTES: usize = 19;
 /// Longer ids start at multiples of this in the arena, so that a `u32` reaches 16 GiB of them.
 const ALIGN: usize = 4;
+/// Places before the first growth.
+const PLACES_MIN: usize = 64;
+/// No customer: there are fewer than this.
+const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -17,21 +20,33 @@ struct Entry {
     bytes: [u8; INLINE_BYTES],
 }
 
-/// A map from customer id to ordinal: 24 bytes a customer and the table's slack.
+const EMPTY: Entry = Entry { ordinal: NONE, length: 0, bytes: [0; INLINE_BYTES] };
+
+/// A map from customer id to ordinal: 24 bytes a customer and the table's slack. An entry stands
+/// at the place that its hash has among all hashes, or in the next that is free.
 #[derive(Debug, Default)]
 pub(crate) struct CustomerIds {
-    table: HashTable<Entry>,
+    places: Vec<Entry>,
+    len: usize,
     arena: Vec<u8>,
 }
 
 impl CustomerIds {
     pub(crate) fn len(&self) -> usize {
-        self.table.len()
+        self.len
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<u32> {
-        let is_it = |entry: &Entry| read(&self.arena, entry) == id.as_bytes();
-        self.table.find(xxh3_64(id.as_bytes()), is_it).map(|entry| entry.ordinal)
+        let home = self.home(xxh3_64(id.as_bytes()));
+        let (before, from) = self.places.split_at_checked(home)?;
+        let mut met = from.iter().chain(before).take_while(|entry| entry.ordinal != NONE);
+        met.find(|entry| read(&self.arena, entry) == id.as_bytes()).map(|entry| entry.ordinal)
+    }
+
+    /// Reads the place of an id, for a look-up that comes soon.
+    pub(crate) fn touch(&self, id: &str) -> u32 {
+        let home = self.home(xxh3_64(id.as_bytes()));
+        self.places.get(home).map_or(0, |entry| entry.ordinal)
     }
 
     /// Enters an id that is not in it yet. An arena that is full takes no more: the ids it leaves
@@ -49,9 +64,32 @@ impl CustomerIds {
                 self.arena.resize(self.arena.len().next_multiple_of(ALIGN), 0);
             }
         }
-        let (arena, entry) = (&self.arena, Entry { ordinal, length, bytes });
-        let hash = xxh3_64(id.as_bytes());
-        self.table.insert_unique(hash, entry, |entry| xxh3_64(read(arena, entry)));
+        if self.len * 4 >= self.places.len() * 3 {
+            self.grow();
+        }
+        self.place(Entry { ordinal, length, bytes });
+        self.len += 1;
+    }
+
+    /// Where an entry with this hash would stand if no other did.
+    fn home(&self, hash: u64) -> usize {
+        let places = self.places.len() as u64;
+        usize::try_from(((hash >> 32) * places) >> 32).unwrap_or(usize::MAX)
+    }
+
+    fn place(&mut self, entry: Entry) {
+        let home = self.home(xxh3_64(read(&self.arena, &entry)));
+        let (before, from) = self.places.split_at_mut(home);
+        let free = from.iter_mut().chain(before).find(|place| place.ordinal == NONE);
+        *free.expect("a quarter of the table is free") = entry;
+    }
+
+    fn grow(&mut self) {
+        let places = PLACES_MIN.max(self.places.len() + self.places.len() / 2);
+        let old = std::mem::replace(&mut self.places, vec![EMPTY; places]);
+        for entry in old.into_iter().filter(|entry| entry.ordinal != NONE) {
+            self.place(entry);
+        }
     }
 }
 
@@ -76,6 +114,7 @@ mod tests {
             long.chars().take(255).collect()
         };
         let mut ids = CustomerIds::default();
+        assert_eq!((ids.get(""), ids.touch("")), (None, 0));
         for n in 0..5_000 {
             assert_eq!(ids.get(&name(n)), None);
             ids.insert(&name(n), n);

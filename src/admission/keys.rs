@@ -22,6 +22,16 @@ pub(crate) enum KeySpace {
 const UPDATE: u8 = 5;
 
 impl KeySpace {
+    /// The space that an event's key is in.
+    pub(crate) fn of(kind: Kind) -> KeySpace {
+        match kind {
+            Kind::CustomerNew | Kind::CustomerUpdate => KeySpace::Customer,
+            Kind::SiteVisitNew => KeySpace::SiteVisit,
+            Kind::ImageUpload => KeySpace::Image,
+            Kind::OrderNew | Kind::OrderUpdate => KeySpace::Order,
+        }
+    }
+
     /// The space that a row's key is in; none for kinds that this build does not know.
     pub(crate) fn of_row(kind: Option<RowKind>) -> Option<KeySpace> {
         Some(match kind? {
@@ -35,15 +45,19 @@ impl KeySpace {
 
 /// H(type, key): the entry of a NEW or UPLOAD, and of an order's current state.
 pub(crate) fn hash_key(seed: u64, space: KeySpace, key: &str) -> u64 {
-    let mut bytes = [0_u8; 256];
-    let (first, rest) = bytes.split_at_mut(1);
-    first.fill(space as u8);
-    match rest.get_mut(..key.len()) {
-        Some(room) => room.copy_from_slice(key.as_bytes()),
-        // Longer than an id can be: only a corrupt log gets here, and its answer is never used.
-        None => return xxh3_64_with_seed(key.as_bytes(), seed),
-    }
-    xxh3_64_with_seed(bytes.get(..=key.len()).unwrap_or(&bytes), seed)
+    let hash = hash_in::<32>(seed, space, key).or_else(|| hash_in::<256>(seed, space, key));
+    // Longer than an id can be: only a corrupt log gets here, and its answer is never used.
+    hash.unwrap_or_else(|| xxh3_64_with_seed(key.as_bytes(), seed))
+}
+
+/// The same, of a key that has room in so many bytes.
+#[inline]
+fn hash_in<const BYTES: usize>(seed: u64, space: KeySpace, key: &str) -> Option<u64> {
+    let mut bytes = [0_u8; BYTES];
+    let (first, rest) = bytes.split_first_mut()?;
+    *first = space as u8;
+    rest.get_mut(..key.len())?.copy_from_slice(key.as_bytes());
+    Some(xxh3_64_with_seed(bytes.get(..=key.len())?, seed))
 }
 
 /// H(normal form): the entry of an update. The customer stands in it as an ordinal, so that a row

@@ -7,7 +7,7 @@ use super::ingest::Ingest;
 use super::types::{CallOptions, Origin, Receipt, Rejected, Sync};
 use crate::Error;
 use crate::admission::Verdict;
-use crate::event::{Event, EventBlock, Incoming, Reason, Rejection, Rules};
+use crate::event::{Event, EventBlock, Incoming, Kind, Reason, Rejection, Rules};
 use crate::planted::planted;
 
 /// The longest source or position of a mark, in bytes.
@@ -89,6 +89,12 @@ impl<'a> Call<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Announces events that are pushed next, [`FORESEEN`](super::ingest::FORESEEN) at a time: kind,
+    /// key, customer id.
+    pub(super) fn foresee<'n>(&self, names: impl Iterator<Item = (Kind, &'n str, &'n str)>) {
+        self.ingest.foresee(names);
     }
 
     /// Runs one step; after one that failed, with whatever it had half done, none is run.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashTable;
+use super::table::Table;
 
 /// One entry: a hash, and the row as its distance from the index's base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) struct Entry {
 pub(super) struct RecentKeys {
     /// The sequence that rows count from: the first that is in no sidecar and no run.
     base: u64,
-    table: HashTable<Packed>,
+    table: Table,
     /// What was put in place of what since the log's end, the oldest first.
     replaced: VecDeque<Replaced>,
 }
@@ -29,29 +29,9 @@ struct Replaced {
     new: u64,
 }
 
-/// An [`Entry`] in 12 bytes instead of 16.
-#[derive(Clone, Copy, Debug)]
-struct Packed {
-    high: u32,
-    low: u32,
-    row: u32,
-}
-
-impl Packed {
-    fn hash(&self) -> u64 {
-        u64::from(self.high) << 32 | u64::from(self.low)
-    }
-}
-
-fn pack(hash: u64, row: u32) -> Packed {
-    let high = u32::try_from(hash >> 32).expect("the upper half of 64 bits");
-    let low = u32::try_from(hash & 0xFFFF_FFFF).expect("the lower half of 64 bits");
-    Packed { high, low, row }
-}
-
 impl RecentKeys {
     pub(super) fn new(base: u64) -> RecentKeys {
-        RecentKeys { base, table: HashTable::new(), replaced: VecDeque::new() }
+        RecentKeys { base, table: Table::default(), replaced: VecDeque::new() }
     }
 
     /// The sequence that rows count from.
@@ -67,31 +47,29 @@ impl RecentKeys {
     /// Adds the sequences under `hash`, newest first.
     pub(super) fn candidates(&self, hash: u64, found: &mut Vec<u64>) {
         let from = found.len();
-        for packed in self.table.iter_hash(hash).filter(|packed| packed.hash() == hash) {
-            found.push(self.base + u64::from(packed.row));
-        }
-        if let Some(new) = found.get_mut(from..) {
+        found.extend(self.table.rows(hash).map(|row| self.base + u64::from(row)));
+        if let Some(new) = found.get_mut(from..).filter(|new| new.len() > 1) {
             new.sort_unstable_by(|a, b| b.cmp(a));
         }
     }
 
+    /// Brings the place of a hash near, for a look-up that comes soon.
+    pub(super) fn touch(&self, hash: u64) -> u32 {
+        self.table.touch(hash)
+    }
+
     pub(super) fn enter(&mut self, hash: u64, sequence: u64) {
         let row = self.row(sequence);
-        self.table.insert_unique(hash, pack(hash, row), Packed::hash);
+        self.table.insert(Entry { hash, row });
     }
 
     /// Enters `new` in place of `old`, or beside it when `old` is in a sidecar already.
     pub(super) fn supersede(&mut self, hash: u64, old: u64, new: u64) {
         let row = self.row(new);
-        let stands_for_old = |packed: &Packed| {
-            packed.hash() == hash && self.base.checked_add(u64::from(packed.row)) == Some(old)
-        };
-        match self.table.find_mut(hash, stands_for_old) {
-            Some(packed) => {
-                packed.row = row;
-                self.replaced.push_back(Replaced { hash, old, new });
-            }
-            None => self.enter(hash, new),
+        let stood = old.checked_sub(self.base).and_then(|old| u32::try_from(old).ok());
+        match stood.is_some_and(|old| self.table.replace(hash, old, row)) {
+            true => self.replaced.push_back(Replaced { hash, old, new }),
+            false => self.enter(hash, new),
         }
     }
 
@@ -104,16 +82,16 @@ impl RecentKeys {
 
     /// Takes out the entries below `end`, which becomes the base of those that stay. Among them
     /// are those that a sequence from `end` on replaced: a sidecar must not count on events after
-    /// its segment, which may be lost when it is not.
+    /// its segment, which may be lost when it is not. They come sorted by hash, but for the last.
     pub(super) fn take_below(&mut self, end: u64) -> Vec<Entry> {
         let mut taken = Vec::with_capacity(self.table.len());
         let old = std::mem::replace(self, RecentKeys::new(end));
-        for packed in old.table {
-            let sequence = old.base + u64::from(packed.row);
+        for entry in old.table.entries() {
+            let sequence = old.base + u64::from(entry.row);
             if sequence < end {
-                taken.push(Entry { hash: packed.hash(), row: packed.row });
+                taken.push(entry);
             } else {
-                self.enter(packed.hash(), sequence);
+                self.enter(entry.hash, sequence);
             }
         }
         for one in old.replaced.into_iter().filter(|one| one.new >= end) {

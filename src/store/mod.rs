@@ -14,6 +14,7 @@ mod entries;
 mod evidence;
 mod explain;
 mod files;
+mod filter;
 mod follower;
 mod held;
 mod index;
@@ -29,6 +30,7 @@ mod shelf;
 mod sidecar;
 mod source;
 mod stage;
+mod table;
 #[cfg(test)]
 mod tests;
 #[cfg(any(test, fuzzing))]

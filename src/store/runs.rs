@@ -74,6 +74,11 @@ impl Runs {
         self.list.len()
     }
 
+    /// Oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Sidecar> {
+        self.list.iter()
+    }
+
     /// Adds the sequences under `hash` in the run before so many newer ones, newest first.
     pub(super) fn candidates(
         &mut self,

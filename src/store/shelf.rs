@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::entries::{Newest, drop_superseded, enter, enter_all, entries_of};
+use super::filter::Filter;
 use super::index::{Entry, RecentKeys};
 use super::names::each_customer;
 use super::runs::Runs;
@@ -33,8 +34,16 @@ pub(super) struct Shelf {
     runs: Runs,
     /// Of the sealed segments, oldest first.
     sidecars: Vec<(SegmentInfo, Sidecar)>,
+    /// Over all runs and sidecars, once it pays.
+    filter: Option<Filter>,
+    /// How often a run or sidecar was asked since there was no filter.
+    asked: u64,
     seed: u64,
 }
+
+/// As long as it takes to ask one file for a key that it does not have, so many entries are read
+/// into a filter.
+const ENTRIES_PER_LOOK_UP: u64 = 16;
 
 impl Shelf {
     /// A shelf without a log.
@@ -43,7 +52,8 @@ impl Shelf {
         let recent = RecentKeys::new(0);
         let (dir, sidecars) = (PathBuf::new(), Vec::new());
         let runs = Runs::none(env.clone(), dir.clone(), seed, 0);
-        Shelf { env, dir, writer: None, stage, recent, runs, sidecars, seed }
+        let (filter, asked) = (None, 0);
+        Shelf { env, dir, writer: None, stage, recent, runs, sidecars, filter, asked, seed }
     }
 
     /// Opens or rebuilds the sidecars of the sealed segments, and reads of the active one what
@@ -56,8 +66,9 @@ impl Shelf {
         let runs = Runs::open(env.clone(), dir.clone(), &view, active_first)?;
         let runs_end = runs.end();
         let (recent, sidecars) = (RecentKeys::new(runs_end), Vec::new());
+        let (writer, stage, filter, asked) = (Some(writer), None, None, 0);
         let mut shelf =
-            Shelf { env, dir, writer: Some(writer), stage: None, recent, runs, sidecars, seed };
+            Shelf { env, dir, writer, stage, recent, runs, sidecars, filter, asked, seed };
         for segment in sealed {
             let sidecar = match load_sidecar(&shelf.env, &shelf.dir, seed, &segment)? {
                 Some(sidecar) => sidecar,
@@ -146,6 +157,7 @@ impl Shelf {
     fn take_sealed(&mut self, segment: &SegmentInfo) -> Result<Vec<Entry>, Error> {
         let ahead = self.recent.base() - segment.first_seq;
         let recent = self.recent.take_below(segment.end_seq);
+        self.filter_also(&recent);
         if ahead == 0 {
             return Ok(recent);
         }
@@ -173,7 +185,44 @@ impl Shelf {
         let view = writer.view()?;
         let Some(chain) = view.chain_at(end)? else { return Ok(()) };
         let entries = self.recent.take_below(end);
+        self.filter_also(&entries);
         self.runs.push(end, chain, entries, &view)
+    }
+
+    /// Enters what leaves memory into the filter, if there is one.
+    fn filter_also(&mut self, entries: &[Entry]) {
+        if planted("keys that leave memory not filtered") {
+            return;
+        }
+        let Some(filter) = &mut self.filter else { return };
+        if !entries.iter().all(|entry| filter.insert(entry.hash)) {
+            // Twice as large by now, it is built anew at the next look-up.
+            self.filter = None;
+            self.asked = u64::MAX;
+        }
+    }
+
+    /// Builds a filter as soon as asking without one has taken as long as that will. It has room
+    /// for as many entries again.
+    fn filter_if_it_pays(&mut self) {
+        if self.filter.is_some() {
+            return;
+        }
+        let files = || self.runs.iter().chain(self.sidecars.iter().map(|(_, sidecar)| sidecar));
+        let entries: u64 = files().map(Sidecar::len).sum();
+        if self.asked < entries / ENTRIES_PER_LOOK_UP {
+            return;
+        }
+        let upper_bits = files().map(Sidecar::upper_bits).min().unwrap_or(32);
+        let keys_max = usize::try_from(entries.saturating_mul(2)).unwrap_or(usize::MAX);
+        let mut filter = Filter::new(keys_max, upper_bits);
+        let mut enter = |hash| {
+            filter.insert(hash);
+        };
+        // One that is damaged is found out by whoever looks something up in it, and made anew.
+        let whole = files().all(|file| file.hashes(&mut enter).is_ok());
+        self.filter = Some(filter).filter(|_| whole);
+        self.asked = 0;
     }
 
     fn log_mut(&mut self) -> &mut Writer {
@@ -265,6 +314,13 @@ impl Lookup for Shelf {
             self.recent.candidates(hash, found);
             return Ok(true);
         }
+        if level == 1 {
+            self.filter_if_it_pays();
+        }
+        if self.filter.as_ref().is_some_and(|filter| !filter.may_have(hash)) {
+            return Ok(false);
+        }
+        self.asked = self.asked.saturating_add(u64::from(self.filter.is_none()));
         if level <= self.runs.len() {
             let writer = self.writer.as_mut().expect("only a log has runs");
             self.runs.candidates(level - 1, hash, found, || writer.view())?;
@@ -289,6 +345,10 @@ impl Lookup for Shelf {
             *place = rebuilt;
         }
         Ok(true)
+    }
+
+    fn touch(&self, hash: u64) -> u32 {
+        self.recent.touch(hash) ^ self.filter.as_ref().map_or(0, |filter| filter.touch(hash))
     }
 
     fn batch(&self, sequence: u64) -> Result<Frame<'_>, Error> {

@@ -220,6 +220,39 @@ impl Sidecar {
         Ok(())
     }
 
+    /// How many entries it has.
+    pub(super) fn len(&self) -> u64 {
+        self.entries
+    }
+
+    /// How many upper bits it knows of its hashes.
+    pub(super) fn upper_bits(&self) -> u32 {
+        match self.form {
+            Form::Segment => self.bits,
+            Form::Run => 32,
+        }
+    }
+
+    /// Gives the hash of each entry, with zeros where it knows no bits.
+    pub(super) fn hashes(&self, each: &mut dyn FnMut(u64)) -> Result<(), Why> {
+        let buckets = 1_usize << self.bits;
+        let starts = self.proven(0, (buckets + 1) * 4)?;
+        let all = usize::try_from(self.entries).map_err(|_error| BROKEN)?;
+        let mut entries = self.proven_entries(0, all)?.chunks_exact(self.form.entry_bytes());
+        let mut from = 0;
+        for (upper, end) in (0_u64..).zip(starts.chunks_exact(4).skip(1)) {
+            let end = read_u32(end, 0).ok_or(BROKEN)?;
+            let upper = upper.checked_shl(64 - self.bits).unwrap_or(0);
+            for entry in entries.by_ref().take(end.checked_sub(from).ok_or(BROKEN)? as usize) {
+                let low = u64::from(read_u32(entry, 0).ok_or(BROKEN)?);
+                let high = read_u32(entry, 8).map_or(upper, |high| u64::from(high) << 32);
+                each(high | low);
+            }
+            from = end;
+        }
+        if u64::from(from) == self.entries { Ok(()) } else { Err(BROKEN) }
+    }
+
     /// All entries of a run, their rows counted from `first`.
     pub(super) fn entries(&self, first: u64, out: &mut Vec<Entry>) -> Result<(), Why> {
         let before = out.len();
@@ -299,89 +332,6 @@ fn read_u64(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const COVER: Cover = Cover { log_id: 9, first: 1_000, end: 11_000, chain: 77 };
-
-    fn spread(n: u32) -> u64 {
-        u64::from(n).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-    }
-
-    fn entries(count: u32) -> Vec<Entry> {
-        (0..count).map(|row| Entry { hash: spread(row / 2), row }).collect()
-    }
-
-    const FORMS: [Form; 2] = [Form::Segment, Form::Run];
-
-    fn open(form: Form, bytes: &[u8]) -> Result<Sidecar, Why> {
-        Sidecar::open(form, Map::owned(bytes.to_vec()))
-    }
-
-    #[test]
-    fn it_finds_what_was_entered_newest_first_and_nothing_else() {
-        for (count, form) in [0, 1, 2, 7, 8, 9, 16, 17, 1_000, 10_000]
-            .into_iter()
-            .flat_map(|count| FORMS.map(|form| (count, form)))
-        {
-            let sidecar = open(form, &encode(form, &COVER, entries(count))).unwrap();
-            assert_eq!(sidecar.cover(), COVER);
-            sidecar.check().unwrap();
-            for n in 0..count / 2 {
-                let mut found = Vec::new();
-                sidecar.candidates(spread(n), &mut found).unwrap();
-                let newest = 1_000 + u64::from(n) * 2 + 1;
-                assert_eq!(found, [newest, newest - 1], "{n} of {count}");
-                found.clear();
-                sidecar.candidates(spread(n) ^ 1, &mut found).unwrap();
-                assert!(found.is_empty());
-            }
-        }
-    }
-
-    #[test]
-    fn a_run_gives_its_entries_back() {
-        let run = open(Form::Run, &encode(Form::Run, &COVER, entries(1_000))).unwrap();
-        let mut found = Vec::new();
-        run.entries(COVER.first - 7, &mut found).unwrap();
-        found.sort_unstable_by_key(|entry| entry.row);
-        let moved = |entry: Entry| Entry { row: entry.row + 7, ..entry };
-        assert_eq!(found, entries(1_000).into_iter().map(moved).collect::<Vec<_>>());
-        assert_eq!(run.entries(COVER.first + 1, &mut found), Err(BROKEN), "before the first");
-        assert_eq!(found.len(), 1_000);
-    }
-
-    #[test]
-    fn an_entry_for_a_row_that_its_segment_does_not_have_is_refused() {
-        let end = COVER.first + 4;
-        for (first, end) in [(COVER.first, end), (u64::MAX - 4, u64::MAX), (u64::MAX - 3, 0)] {
-            for form in FORMS {
-                let bytes = encode(form, &Cover { first, end, ..COVER }, entries(8));
-                let sidecar = open(form, &bytes).unwrap();
-                let mut found = Vec::new();
-                let told = sidecar.candidates(spread(3), &mut found);
-                assert_eq!(told, Err(BROKEN), "{first} to {end}");
-                assert!(found.is_empty());
-                let mut all = Vec::new();
-                assert_eq!(sidecar.entries(first, &mut all), Err(BROKEN), "{first} to {end}");
-                assert!(all.is_empty());
-            }
-        }
-    }
-
-    #[test]
-    fn every_flipped_bit_and_every_cut_is_noticed() {
-        for form in FORMS {
-            let good = encode(form, &COVER, entries(40));
-            for bit in 0..good.len() * 8 {
-                let mut bad = good.clone();
-                bad[bit / 8] ^= 1 << (bit % 8);
-                let found = open(form, &bad).and_then(|sidecar| sidecar.check());
-                assert!(found.is_err(), "bit {bit}");
-            }
-            for length in 0..good.len() {
-                assert!(open(form, &good[..length]).is_err(), "cut at {length}");
-            }
-        }
-    }
-}
+#[allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests fail by panicking")]
+#[path = "tests/sidecar.rs"]
+mod tests;
