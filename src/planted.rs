@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 61] = [
+    const BUGS: [(&str, &str); 63] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -81,6 +81,14 @@ mod tests {
         (
             "superseded entries kept",
             "store::tests::runs::a_sidecar_made_of_runs_is_the_one_made_of_events",
+        ),
+        (
+            "keys that leave memory not filtered",
+            "store::tests::keys::keys_are_found_through_the_filter_after_they_left_memory",
+        ),
+        (
+            "sidecars kept without bounds",
+            "store::tests::keys::of_sidecars_that_the_disk_refuses_two_are_kept_and_a_third_is_an_error",
         ),
         ("checkpoint of another log used", CLASSES),
         ("checkpoint's blocks not checked", BYTES),

@@ -3,7 +3,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Ids up to this long stand in the table itself: most look-ups then miss the cache once.
-const INLINE_BYTES: usize = 19;
+const INLINE_BYTES: usize = 18;
 /// Longer ids start at multiples of this in the arena, so that a `u32` reaches 16 GiB of them.
 const ALIGN: usize = 4;
 /// Places before the first growth.
@@ -15,12 +15,14 @@ const NONE: u32 = u32::MAX;
 struct Entry {
     ordinal: u32,
     length: u8,
+    /// The lowest byte of the id's hash: few others need to be compared.
+    tag: u8,
     /// The id; of a longer one the first four bytes are where it stands in the arena, in units of
     /// [`ALIGN`].
     bytes: [u8; INLINE_BYTES],
 }
 
-const EMPTY: Entry = Entry { ordinal: NONE, length: 0, bytes: [0; INLINE_BYTES] };
+const EMPTY: Entry = Entry { ordinal: NONE, length: 0, tag: 0, bytes: [0; INLINE_BYTES] };
 
 /// A map from customer id to ordinal: 24 bytes a customer and the table's slack. An entry stands
 /// at the place that its hash has among all hashes, or in the next that is free.
@@ -37,10 +39,12 @@ impl CustomerIds {
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<u32> {
-        let home = self.home(xxh3_64(id.as_bytes()));
-        let (before, from) = self.places.split_at_checked(home)?;
+        let hash = xxh3_64(id.as_bytes());
+        let (before, from) = self.places.split_at_checked(self.home(hash))?;
         let mut met = from.iter().chain(before).take_while(|entry| entry.ordinal != NONE);
-        met.find(|entry| read(&self.arena, entry) == id.as_bytes()).map(|entry| entry.ordinal)
+        let is_it =
+            |entry: &&Entry| entry.tag == tag(hash) && read(&self.arena, entry) == id.as_bytes();
+        met.find(is_it).map(|entry| entry.ordinal)
     }
 
     /// Reads the place of an id, for a look-up that comes soon.
@@ -67,7 +71,8 @@ impl CustomerIds {
         if self.len * 4 >= self.places.len() * 3 {
             self.grow();
         }
-        self.place(Entry { ordinal, length, bytes });
+        let tag = tag(xxh3_64(id.as_bytes()));
+        self.place(Entry { ordinal, length, tag, bytes });
         self.len += 1;
     }
 
@@ -91,6 +96,11 @@ impl CustomerIds {
             self.place(entry);
         }
     }
+}
+
+fn tag(hash: u64) -> u8 {
+    let [lowest, ..] = hash.to_le_bytes();
+    lowest
 }
 
 fn read<'a>(arena: &'a [u8], entry: &'a Entry) -> &'a [u8] {

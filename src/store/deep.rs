@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::entries::entries_of;
-use super::shelf::{cover, sidecar_path};
 use super::sidecar::{self, Form, Sidecar};
+use super::sidecars::{cover, sidecar_path};
 use super::types::Verification;
 use super::{READERS, Store, check, files};
 use crate::admission;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::rules::agreed_rules;
-use super::shelf::{self, Shelf};
+use super::shelf::Shelf;
+use super::sidecars::check_sealed;
 use super::source::Source;
 use super::types::{CallOptions, Origin, Receipt};
 use super::{Call, READERS, Store, backup, checkpoints, evidence};
@@ -248,7 +249,7 @@ impl Store {
         let dir = self.dir.as_ref().expect("a scratch store has its ingest from the start");
         backup::refuse_append(&self.env, dir)?;
         let evidence = evidence::evidence(&self.env, dir)?;
-        shelf::check_sealed(&self.env, dir)?;
+        check_sealed(&self.env, dir)?;
         let settings = LogSettings {
             segment_bytes_max: self.options.segment_bytes_max,
             ..LogSettings::new(LogMeta {

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use super::entries::{drop_superseded, entries_of};
 use super::index::Entry;
-use super::shelf::KEYS;
 use super::sidecar::{self, Cover, Form, Sidecar};
+use super::sidecars::{KEYS, put};
 use super::{evidence, files};
 use crate::Error;
 use crate::log::{Env, Map, View};
@@ -166,13 +166,12 @@ impl Runs {
     fn write(&mut self, cover: Cover, entries: Vec<Entry>) -> Result<(), Error> {
         let path = self.path(&cover);
         let bytes = sidecar::encode(Form::Run, &cover, entries);
-        let written = files::replace(&self.env, &path, &bytes);
-        let mapped = written.as_ref().ok().and_then(|()| files::map(&self.env, &path).ok());
-        let map = mapped.flatten().unwrap_or_else(|| Map::owned(bytes));
-        self.list.push(Sidecar::open(Form::Run, map).map_err(unreadable)?);
+        let written = put(&self.env, &path, &bytes);
         if written.is_ok() {
             self.remove_stale();
         }
+        let map = written.unwrap_or_else(|_refused| Map::owned(bytes));
+        self.list.push(Sidecar::open(Form::Run, map).map_err(unreadable)?);
         Ok(())
     }
 
@@ -191,8 +190,8 @@ impl Runs {
 /// Whether the last runs are to be put together, and from which on.
 fn due(runs: &[Sidecar]) -> Option<usize> {
     let from = runs.len().checked_sub(FAN)?;
-    let bytes_max = runs.last()?.bytes().saturating_mul(FAN);
-    runs.get(from..)?.iter().all(|run| run.bytes() < bytes_max).then_some(from)
+    let bytes_max = runs.last()?.all().len().saturating_mul(FAN);
+    runs.get(from..)?.iter().all(|run| run.all().len() < bytes_max).then_some(from)
 }
 
 fn in_memory(cover: &Cover, entries: Vec<Entry>) -> Result<Sidecar, Error> {

@@ -184,9 +184,9 @@ impl Sidecar {
         self.cover
     }
 
-    /// How long it is.
-    pub(super) fn bytes(&self) -> usize {
-        self.map.all().len()
+    /// Its bytes.
+    pub(super) fn all(&self) -> &[u8] {
+        self.map.all()
     }
 
     /// Checks every block.

@@ -5,7 +5,7 @@ use crate::codec::{BatchBuilder, Placement, RowKind, Superseded};
 use crate::log::{LogMeta, LogSettings, SimDisk, View, Writer};
 use crate::store::entries::entries_of;
 use crate::store::index::Entry;
-use crate::store::shelf::{cover, sidecar_path};
+use crate::store::sidecars::{cover, sidecar_path};
 use crate::store::{READERS, check, files, sidecar};
 
 const DIR: &str = "/log";

@@ -11,6 +11,7 @@ mod evidence;
 mod failed;
 mod full;
 mod golden;
+mod keys;
 mod looks;
 mod marks;
 mod meanwhile;
