@@ -98,7 +98,7 @@ impl SavedKeys {
         view: impl FnOnce() -> Result<View, Error>,
     ) -> Result<bool, Error> {
         if level == 0 {
-            self.filter_if_it_pays();
+            self.filter_if_it_pays()?;
         }
         match &self.filter {
             Some(filter) if !filter.may_have(hash) => return Ok(false),
@@ -137,14 +137,14 @@ impl SavedKeys {
 
     /// Builds a filter as soon as asking without one has taken as long as that will. It has room
     /// for as many entries again.
-    fn filter_if_it_pays(&mut self) {
+    fn filter_if_it_pays(&mut self) -> Result<(), Error> {
         if self.filter.is_some() {
-            return;
+            return Ok(());
         }
         let files = || self.runs.iter().chain(self.sidecars.iter());
         let entries: u64 = files().map(Sidecar::len).sum();
         if self.asked < entries / ENTRIES_PER_LOOK_UP {
-            return;
+            return Ok(());
         }
         let upper_bits = files().map(Sidecar::upper_bits).min().unwrap_or(32);
         let keys_max = usize::try_from(entries.saturating_mul(2)).unwrap_or(usize::MAX);
@@ -153,8 +153,10 @@ impl SavedKeys {
             filter.insert(hash);
         };
         // One that is damaged is found out by whoever looks something up in it, and made anew.
-        let whole = files().all(|file| file.hashes(&mut enter).is_ok());
+        let whole = self.runs.iter().all(|run| run.hashes(&mut enter).is_ok())
+            && self.sidecars.hashes(&mut enter)?;
         self.filter = Some(filter).filter(|_| whole);
         self.asked = 0;
+        Ok(())
     }
 }

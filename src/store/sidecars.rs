@@ -50,6 +50,21 @@ impl Sidecars {
         Ok(sidecars)
     }
 
+    /// Gives the hashes of all entries, as far as they are known; false if not all can be read.
+    /// The pages that were read for it are given back, file by file.
+    pub(super) fn hashes(&mut self, each: &mut dyn FnMut(u64)) -> Result<bool, Error> {
+        for sealed in &mut self.list {
+            if sealed.sidecar.hashes(each).is_err() {
+                return Ok(false);
+            }
+            let again = load(&self.env, &self.dir, self.seed, &sealed.segment)?;
+            if let Some(again) = again.filter(|_| !sealed.refused) {
+                sealed.sidecar = again;
+            }
+        }
+        Ok(true)
+    }
+
     /// Oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Sidecar> {
         self.list.iter().map(|sealed| &sealed.sidecar)
