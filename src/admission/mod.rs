@@ -31,8 +31,6 @@ pub(crate) trait Lookup {
     /// Puts the sequences entered under `hash` at one level into `found`, newest first. Level 0
     /// is the newest part of the log; false means that there is no such level.
     fn candidates(&mut self, level: usize, hash: u64, found: &mut Vec<u64>) -> Result<bool, Error>;
-    /// Reads what `candidates` of a hash will read first, so that it is near by then.
-    fn touch(&self, hash: u64) -> u32;
     /// The committed batch that holds a sequence.
     fn batch(&self, sequence: u64) -> Result<Frame<'_>, Error>;
     /// Gives the id of every committed customer, in order of ordinals.
@@ -125,24 +123,6 @@ impl Admission {
         self.committed =
             Tally { customers: self.customers, cents_abs: self.cents_abs, appended_at_us };
         Some((events, self.committed))
-    }
-
-    /// Announces events that are admitted next, by kind, key and the customer's id, empty of a
-    /// CUSTOMER: what they will be looked up in comes near for all of them at once, instead of one
-    /// after the other. Some dozens at a time; it changes no answer.
-    pub(crate) fn foresee<'n>(
-        &self,
-        names: impl Iterator<Item = (Kind, &'n str, &'n str)>,
-        log: &impl Lookup,
-    ) {
-        let touched = names.fold(0, |touched, (kind, key, customer_id)| {
-            let space = KeySpace::of(kind);
-            let id = if space == KeySpace::Customer { key } else { customer_id };
-            let of_key = log.touch(hash_key(self.seed, space, key));
-            touched ^ of_key ^ self.ids.touch(id)
-        });
-        // Else nothing would be read.
-        std::hint::black_box(touched);
     }
 
     /// Applies the rules of admission to one event.

@@ -7,7 +7,7 @@ use super::ingest::Ingest;
 use super::types::{CallOptions, Origin, Receipt, Rejected, Sync};
 use crate::Error;
 use crate::admission::Verdict;
-use crate::event::{Event, EventBlock, Incoming, Kind, Reason, Rejection, Rules};
+use crate::event::{Event, EventBlock, Incoming, Reason, Rejection, Rules};
 use crate::planted::planted;
 
 /// The longest source or position of a mark, in bytes.
@@ -79,7 +79,6 @@ impl<'a> Call<'a> {
     /// As [`Call::push`] and [`Call::reject`]; what stands behind the event that failed is not
     /// taken in.
     pub fn push_block(&mut self, block: &EventBlock, source: u32) -> Result<(), Error> {
-        // All names that admission is about to look up are known here: `EventBlock::names`.
         for incoming in (0..block.len()).map_while(|at| block.get(at)) {
             let Incoming { line, text, event } = incoming;
             let at = Origin { source, line };
@@ -89,12 +88,6 @@ impl<'a> Call<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Announces events that are pushed next, [`FORESEEN`](super::ingest::FORESEEN) at a time: kind,
-    /// key, customer id.
-    pub(super) fn foresee<'n>(&self, names: impl Iterator<Item = (Kind, &'n str, &'n str)>) {
-        self.ingest.foresee(names);
     }
 
     /// Runs one step; after one that failed, with whatever it had half done, none is run.

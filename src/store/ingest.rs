@@ -10,17 +10,13 @@ use super::types::{CallOptions, Origin, Receipt};
 use super::{Call, READERS, Store, backup, checkpoints, evidence};
 use crate::Error;
 use crate::admission::{Admission, Verdict};
-use crate::event::{Event, Kind};
+use crate::event::Event;
 use crate::log::{Env, LogMeta, LogSettings, View, Writer};
 use crate::planted::planted;
 
 /// Keys are saved for a part of the events after which statistics are: 16,384 of 262,144. To read
 /// so many events takes some 5 ms, and who appends single events seldom writes so many keys.
 const RUN_PART: u64 = 16;
-
-/// So many events are announced at a time: enough to wait for their memory together, and few
-/// enough that it is still near when they come.
-pub(super) const FORESEEN: usize = 32;
 
 /// Everything that a store which writes holds on to between calls.
 pub(super) struct Ingest {
@@ -77,11 +73,6 @@ impl Ingest {
 
     pub(super) fn admit(&mut self, event: &Event<'_>) -> Result<Verdict, Error> {
         self.admission.admit(event, &mut self.shelf)
-    }
-
-    /// Announces events that are admitted next: kind, key, customer id.
-    pub(super) fn foresee<'n>(&self, names: impl Iterator<Item = (Kind, &'n str, &'n str)>) {
-        self.admission.foresee(names, &self.shelf);
     }
 
     pub(super) fn set_mark(&mut self, source: &[u8], position: &[u8]) -> bool {
@@ -174,24 +165,14 @@ impl Store {
         let rules = self.rules.clone();
         let mut call = self.call(CallOptions::default())?;
         let mut text = String::new();
-        let mut events = events.into_iter().zip(1..);
-        loop {
-            let next: Vec<_> = events.by_ref().take(FORESEEN).collect();
-            if next.is_empty() {
-                break;
-            }
-            call.foresee(
-                next.iter().map(|(event, _)| (event.kind, &*event.key, &*event.customer_id)),
-            );
-            for (event, line) in next {
-                text.clear();
-                event.to_json(rules.currency, &mut text);
-                let at = Origin { source: 0, line };
-                // Whoever put the event together may have broken rules that a reader sees to.
-                match event.check(&rules) {
-                    Ok(()) => call.push(&event, text.as_bytes(), at)?,
-                    Err(rejection) => call.reject(&rejection, text.as_bytes(), at)?,
-                }
+        for (event, line) in events.into_iter().zip(1..) {
+            text.clear();
+            event.to_json(rules.currency, &mut text);
+            let at = Origin { source: 0, line };
+            // Whoever put the event together may have broken rules that a reader sees to.
+            match event.check(&rules) {
+                Ok(()) => call.push(&event, text.as_bytes(), at)?,
+                Err(rejection) => call.reject(&rejection, text.as_bytes(), at)?,
             }
         }
         call.finish()
