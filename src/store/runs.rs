@@ -166,12 +166,16 @@ impl Runs {
     fn write(&mut self, cover: Cover, entries: Vec<Entry>) -> Result<(), Error> {
         let path = self.path(&cover);
         let bytes = sidecar::encode(Form::Run, &cover, entries);
-        let written = put(&self.env, &path, &bytes);
-        if written.is_ok() {
+        let map = put(&self.env, &path, &bytes).ok();
+        let written = map.and_then(|map| Sidecar::open(Form::Run, map).ok());
+        if written.is_some() {
+            // One that did not fit may have had this name.
+            self.stale.retain(|stale| *stale != path);
             self.remove_stale();
         }
-        let map = written.unwrap_or_else(|_refused| Map::owned(bytes));
-        self.list.push(Sidecar::open(Form::Run, map).map_err(unreadable)?);
+        // The entries are nowhere else.
+        let run = written.map_or_else(|| Sidecar::open(Form::Run, Map::owned(bytes)), Ok);
+        self.list.push(run.map_err(unreadable)?);
         Ok(())
     }
 

@@ -91,6 +91,7 @@ fn a_run_of_another_chain_is_passed_over() {
         assert_eq!(told.len(), expected, "{told:?}");
         let again = append_once(&disk, 64 << 20, &[customer(0), visit(2, 0)]);
         assert_eq!((again.accepted, again.duplicates), (0, 2), "{}", path.display());
+        assert_eq!(read_again(&disk), 0, "one of ours has its name now");
         assert_eq!(append_once(&disk, 64 << 20, &[visit(1, 0)]).accepted, 1);
     }
 }
