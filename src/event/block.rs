@@ -16,6 +16,9 @@ use super::reader::{self, Flow};
 use super::shape::ShapeReader;
 use super::{Event, Incoming, Kind, Rejection};
 
+/// Entries that a block keeps memory for: more than a piece of usual lines has.
+const ENTRIES_KEPT: usize = PIECE_BYTES / 64;
+
 /// What stood in a part of a source, in order: see [`read_blocks`](crate::read_blocks).
 #[derive(Default)]
 pub struct EventBlock {
@@ -143,7 +146,8 @@ impl EventBlock {
 
     /// Whether it holds as much as a piece usually does.
     pub(super) fn is_full(&self) -> bool {
-        self.packed.copies.len() + self.packed.strings.len() >= PIECE_BYTES
+        let Packed { entries, strings, copies, .. } = &self.packed;
+        copies.len() + strings.len() + size_of_val(&**entries) >= PIECE_BYTES
     }
 
     /// Where a cutter puts lines.
@@ -272,7 +276,10 @@ impl Packed {
         self.rejections.clear();
         self.strings.clear();
         self.copies.clear();
-        // One text of many megabytes is no reason to keep so many for good.
+        // One text of many megabytes, or of very short lines, is no reason to keep so many for good.
+        self.entries.shrink_to(ENTRIES_KEPT);
+        self.lengths.shrink_to(ENTRIES_KEPT);
+        self.rejections.shrink_to(ENTRIES_KEPT);
         self.strings.shrink_to(2 * PIECE_BYTES);
         self.copies.shrink_to(2 * PIECE_BYTES);
     }
