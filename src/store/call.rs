@@ -13,7 +13,8 @@ use crate::planted::planted;
 /// The longest source or position of a mark, in bytes.
 const MARK_BYTES_MAX: usize = 255;
 
-/// An append call under way: give it events with [`Call::push`] or [`Call::push_block`], then [`Call::finish`] it.
+/// An append call under way: give it events with [`Call::push`] or [`Call::push_block`], then
+/// [`Call::finish`] it.
 ///
 /// Batches are committed as they fill; each is atomic, the call is not, but giving the same
 /// events again is safe: what is in the log already is counted as a duplicate. A call that is
