@@ -276,7 +276,7 @@ impl Packed {
         self.rejections.clear();
         self.strings.clear();
         self.copies.clear();
-        // One text of many megabytes, or of very short lines, is no reason to keep so many for good.
+        // One text of many megabytes, or of very short lines, is no reason to keep as much.
         self.entries.shrink_to(ENTRIES_KEPT);
         self.lengths.shrink_to(ENTRIES_KEPT);
         self.rejections.shrink_to(ENTRIES_KEPT);
