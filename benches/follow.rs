@@ -4,6 +4,12 @@
 //!
 //! `cargo bench --bench follow`; `LTVLOG_BENCH_DIR` names the disk.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a bench prints what it measured, and fails by panicking"
+)]
+
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;

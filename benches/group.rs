@@ -5,6 +5,12 @@
 //!
 //! `cargo bench --bench group`; `LTVLOG_BENCH_DIR` names the disk.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a bench prints what it measured, and fails by panicking"
+)]
+
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
