@@ -22,6 +22,16 @@ pub(crate) enum KeySpace {
 const UPDATE: u8 = 5;
 
 impl KeySpace {
+    /// The space that an event's key is in.
+    pub(crate) fn of(kind: Kind) -> KeySpace {
+        match kind {
+            Kind::CustomerNew | Kind::CustomerUpdate => KeySpace::Customer,
+            Kind::SiteVisitNew => KeySpace::SiteVisit,
+            Kind::ImageUpload => KeySpace::Image,
+            Kind::OrderNew | Kind::OrderUpdate => KeySpace::Order,
+        }
+    }
+
     /// The space that a row's key is in; none for kinds that this build does not know.
     pub(crate) fn of_row(kind: Option<RowKind>) -> Option<KeySpace> {
         Some(match kind? {

@@ -6,7 +6,7 @@ use super::held::{Held, HeldEvent};
 use super::ingest::Ingest;
 use super::types::{CallOptions, Origin, Receipt, Rejected, Sync};
 use crate::Error;
-use crate::admission::Verdict;
+use crate::admission::{FORESEEN, Verdict};
 use crate::event::{Event, EventBlock, Incoming, Reason, Rejection, Rules};
 use crate::planted::planted;
 
@@ -80,8 +80,11 @@ impl<'a> Call<'a> {
     /// As [`Call::push`] and [`Call::reject`]; what stands behind the event that failed is not
     /// taken in.
     pub fn push_block(&mut self, block: &EventBlock, source: u32) -> Result<(), Error> {
-        for incoming in (0..block.len()).map_while(|at| block.get(at)) {
-            let Incoming { line, text, event } = incoming;
+        for at in 0..block.len() {
+            if at % FORESEEN == 0 {
+                self.ingest.foresee((at..block.len()).filter_map(|at| block.names(at)));
+            }
+            let Some(Incoming { line, text, event }) = block.get(at) else { break };
             let at = Origin { source, line };
             match event {
                 Ok(event) => self.push(&event, text, at)?,

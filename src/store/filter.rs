@@ -57,6 +57,12 @@ impl Filter {
         block.iter().zip(bits(hash)).fold(0, |lacking, (word, bit)| lacking | (!word & bit)) == 0
     }
 
+    /// Reads the block of a hash.
+    #[inline]
+    pub(super) fn touch(&self, hash: u64) -> u32 {
+        self.blocks.get(self.block(hash)).map_or(0, |[first, ..]| *first)
+    }
+
     #[inline]
     fn block(&self, hash: u64) -> usize {
         // The upper bits that are known, then lower ones.
@@ -103,5 +109,6 @@ mod tests {
     fn an_empty_filter_has_nothing() {
         let filter = Filter::new(0, 32);
         assert!(!filter.may_have(0) && !filter.may_have(u64::MAX));
+        assert_eq!(filter.touch(7), 0);
     }
 }

@@ -10,7 +10,7 @@ use super::types::{CallOptions, Origin, Receipt};
 use super::{Call, READERS, Store, backup, checkpoints, evidence};
 use crate::Error;
 use crate::admission::{Admission, Verdict};
-use crate::event::Event;
+use crate::event::{Event, Kind};
 use crate::log::{Env, LogMeta, LogSettings, View, Writer};
 use crate::planted::planted;
 
@@ -73,6 +73,11 @@ impl Ingest {
 
     pub(super) fn admit(&mut self, event: &Event<'_>) -> Result<Verdict, Error> {
         self.admission.admit(event, &mut self.shelf)
+    }
+
+    /// Announces events that are admitted next: kind, key, customer id.
+    pub(super) fn foresee<'n>(&self, names: impl Iterator<Item = (Kind, &'n str, &'n str)>) {
+        self.admission.foresee(names, &self.shelf);
     }
 
     pub(super) fn set_mark(&mut self, source: &[u8], position: &[u8]) -> bool {

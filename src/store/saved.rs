@@ -111,6 +111,11 @@ impl SavedKeys {
         }
     }
 
+    /// Reads what a look-up of `hash` will read first.
+    pub(super) fn touch(&self, hash: u64) -> u32 {
+        self.filter.as_ref().map_or(0, |filter| filter.touch(hash))
+    }
+
     /// Whether look-ups meet a filter first.
     #[cfg(test)]
     pub(super) fn is_filtered(&self) -> bool {

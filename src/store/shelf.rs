@@ -156,6 +156,10 @@ impl Lookup for Shelf {
         self.saved.candidates(level, hash, found, || writer.view())
     }
 
+    fn touch(&self, hash: u64) -> u32 {
+        self.recent.touch(hash) ^ self.saved.touch(hash)
+    }
+
     fn batch(&self, sequence: u64) -> Result<Frame<'_>, Error> {
         match &self.stage {
             Some(stage) if sequence >= stage.first_seq() => stage.batch(sequence),
