@@ -7,7 +7,7 @@
 //! is no other flag.
 //!
 //! Nothing here knows events, disks or clocks. It is small so that loom can walk through all of its
-//! interleavings (`tests/models.rs`), for which `super::sync` stands for the locks of the system.
+//! interleavings (`tests/loom.rs`), for which `super::sync` stands for the locks of the system.
 
 use super::sync::{Arc, Condvar, Mutex, MutexGuard};
 use crate::planted::planted;
