@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::thread::{self, Builder};
 
 use crate::Error;
 use crate::event::{Cutter, EventBlock, Flow, ReadError, Rules, ShapeReader};
@@ -32,6 +32,17 @@ pub fn read_blocks(
     threads: usize,
     each: &mut dyn FnMut(&EventBlock) -> Result<Flow, Error>,
 ) -> Result<Flow, ReadError> {
+    read_with(source, rules, threads, &|_| Builder::new(), each)
+}
+
+/// The same on threads that are made so, each by its number.
+fn read_with(
+    source: &mut (dyn BufRead + Send),
+    rules: &Rules,
+    threads: usize,
+    builder: &dyn Fn(usize) -> Builder,
+    each: &mut dyn FnMut(&EventBlock) -> Result<Flow, Error>,
+) -> Result<Flow, ReadError> {
     let cutter = Cutter::new(source);
     if threads < 2 {
         return read_alone(cutter, rules, each);
@@ -42,14 +53,20 @@ pub fn read_blocks(
         hand_back.send(EventBlock::default()).expect("the other end is here");
     }
     let shared = Mutex::new(Shared { cutter, free, number: 0 });
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            let done = Done(done.clone());
-            scope.spawn(|| work(&shared, rules, done));
-        }
+    let answer = thread::scope(|scope| {
+        // A thread that the system does not give is one less.
+        let start = |number| {
+            let (shared, done) = (&shared, Done(done.clone()));
+            builder(number).spawn_scoped(scope, move || work(shared, rules, done)).ok()
+        };
+        let readers = (0..threads).map_while(start).count();
         drop(done);
         // What is taken away from the readers at the end of this makes them end, too.
-        take(ready, hand_back, each)
+        (readers > 0).then(|| take(ready, hand_back, each))
+    });
+    answer.unwrap_or_else(|| {
+        let shared = shared.into_inner().expect("where no reader was, none has panicked");
+        read_alone(shared.cutter, rules, each)
     })
 }
 
@@ -172,6 +189,26 @@ fn take(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// More stack than there are addresses is what no system gives.
+    #[test]
+    fn a_thread_that_the_system_does_not_give_is_one_less() {
+        let text: String = (0..100_000).map(|n| format!("{n}\n")).collect();
+        for given in 0..3 {
+            let builder = |number| match number < given {
+                true => Builder::new(),
+                false => Builder::new().stack_size(1 << 60),
+            };
+            let mut lines = Vec::new();
+            let mut each = |block: &EventBlock| {
+                lines.extend((0..block.len()).map(|at| block.get(at).unwrap().line));
+                Ok(Flow::Continue)
+            };
+            let rules = Rules { currency: *b"USD", time_range_us: 0..1 };
+            read_with(&mut text.as_bytes(), &rules, 4, &builder, &mut each).unwrap();
+            assert!(lines.iter().copied().eq(1..=100_000), "{given} threads");
+        }
+    }
 
     #[test]
     fn a_reader_that_panics_keeps_nobody_waiting() {

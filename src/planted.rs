@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 63] = [
+    const BUGS: [(&str, &str); 65] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -89,6 +89,14 @@ mod tests {
         (
             "sidecars kept without bounds",
             "store::tests::keys::of_sidecars_that_the_disk_refuses_two_are_kept_and_a_third_is_an_error",
+        ),
+        (
+            "replaced forgotten before the seal",
+            "store::tests::superseded::a_sidecar_finds_an_order_whose_update_a_crash_took",
+        ),
+        (
+            "damaged run taken for an empty one",
+            "store::tests::keys::a_sidecar_has_the_keys_of_a_run_that_nobody_saw_was_damaged",
         ),
         ("checkpoint of another log used", CLASSES),
         ("checkpoint's blocks not checked", BYTES),

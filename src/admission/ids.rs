@@ -1,6 +1,6 @@
 //! The customers that admission has met: id to ordinal, exact.
 
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Ids up to this long stand in the table itself: most look-ups then miss the cache once.
 const INLINE_BYTES: usize = 18;
@@ -25,21 +25,27 @@ struct Entry {
 const EMPTY: Entry = Entry { ordinal: NONE, length: 0, tag: 0, bytes: [0; INLINE_BYTES] };
 
 /// A map from customer id to ordinal: 24 bytes a customer and the table's slack. An entry stands
-/// at the place that its hash has among all hashes, or in the next that is free.
-#[derive(Debug, Default)]
+/// at the place that its hash has among all hashes, or in the next that is free. Hashes are seeded
+/// by something that whoever makes up ids does not know: else many could be meant for one place.
+#[derive(Debug)]
 pub(crate) struct CustomerIds {
+    seed: u64,
     places: Vec<Entry>,
     len: usize,
     arena: Vec<u8>,
 }
 
 impl CustomerIds {
+    pub(crate) fn new(seed: u64) -> CustomerIds {
+        CustomerIds { seed, places: Vec::new(), len: 0, arena: Vec::new() }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<u32> {
-        let hash = xxh3_64(id.as_bytes());
+        let hash = self.hash(id);
         let (before, from) = self.places.split_at_checked(self.home(hash))?;
         let mut met = from.iter().chain(before).take_while(|entry| entry.ordinal != NONE);
         let is_it =
@@ -48,8 +54,12 @@ impl CustomerIds {
     }
 
     /// The hash by which an id is found.
-    pub(crate) fn hash(id: &str) -> u64 {
-        xxh3_64(id.as_bytes())
+    pub(crate) fn hash(&self, id: &str) -> u64 {
+        self.hash_of(id.as_bytes())
+    }
+
+    fn hash_of(&self, id: &[u8]) -> u64 {
+        xxh3_64_with_seed(id, self.seed)
     }
 
     /// Reads the place of an id with this hash, for a look-up that comes soon.
@@ -75,7 +85,7 @@ impl CustomerIds {
         if self.len * 4 >= self.places.len() * 3 {
             self.grow();
         }
-        let tag = tag(xxh3_64(id.as_bytes()));
+        let tag = tag(self.hash(id));
         self.place(Entry { ordinal, length, tag, bytes });
         self.len += 1;
     }
@@ -87,7 +97,7 @@ impl CustomerIds {
     }
 
     fn place(&mut self, entry: Entry) {
-        let home = self.home(xxh3_64(read(&self.arena, &entry)));
+        let home = self.home(self.hash_of(read(&self.arena, &entry)));
         let (before, from) = self.places.split_at_mut(home);
         let free = from.iter_mut().chain(before).find(|place| place.ordinal == NONE);
         *free.expect("a quarter of the table is free") = entry;
@@ -121,13 +131,35 @@ fn read<'a>(arena: &'a [u8], entry: &'a Entry) -> &'a [u8] {
 mod tests {
     use super::*;
 
+    /// Whoever makes up ids knows the hash, but not the seed.
+    #[test]
+    fn ids_that_were_made_for_one_place_are_spread() {
+        let mut ids = CustomerIds::new(0x1234_5678_9ABC_DEF1);
+        let meant = (0..300_000).map(|n: u32| format!("c{n}")).filter(|id| {
+            let unseeded = xxh3_64_with_seed(id.as_bytes(), 0);
+            unseeded >> 54 == 0
+        });
+        let mut homes = std::collections::HashSet::new();
+        let mut count = 0;
+        for (id, ordinal) in meant.zip(0..) {
+            ids.insert(&id, ordinal);
+            count += 1;
+        }
+        for place in &ids.places {
+            if place.ordinal != NONE {
+                homes.insert(ids.home(ids.hash_of(read(&ids.arena, place))));
+            }
+        }
+        assert!(count > 200 && homes.len() * 2 > count, "{} homes for {count}", homes.len());
+    }
+
     #[test]
     fn every_id_gets_its_own_ordinal_back() {
         let name = |n: u32| -> String {
             let long = format!("{n}-{}", "x".repeat(usize::try_from(n % 255).unwrap()));
             long.chars().take(255).collect()
         };
-        let mut ids = CustomerIds::default();
+        let mut ids = CustomerIds::new(7);
         assert_eq!((ids.get(""), ids.touch(0)), (None, 0));
         for n in 0..5_000 {
             assert_eq!(ids.get(&name(n)), None);

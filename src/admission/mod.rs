@@ -95,7 +95,7 @@ impl Admission {
             committed: tally,
             customers: tally.customers,
             cents_abs: tally.cents_abs,
-            ids: CustomerIds::default(),
+            ids: CustomerIds::new(log_id),
             cold: 0,
             found: Vec::new(),
             decoded: Decoded::default(),
@@ -142,7 +142,7 @@ impl Admission {
         let mut hashes = [(0, 0); FORESEEN];
         let mut count = 0;
         for (place, (kind, key, customer)) in hashes.iter_mut().zip(names) {
-            *place = (hash_key(self.seed, KeySpace::of(kind), key), CustomerIds::hash(customer));
+            *place = (hash_key(self.seed, KeySpace::of(kind), key), self.ids.hash(customer));
             count += 1;
         }
         // A loop of its own, short enough that the processor waits for many places at once.

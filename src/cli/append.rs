@@ -107,8 +107,11 @@ fn read_all<'a>(
             progress.at(sources.read_bytes.load(Ordering::Relaxed), events);
             Ok(if interrupt.came() { Flow::Stop } else { Flow::Continue })
         };
-        let mut reader = input::decoded(sources.open(place, interrupt)?)
-            .map_err(|error| failed(place, error))?;
+        let mut reader = match input::decoded(sources.open(place, interrupt)?) {
+            Ok(reader) => reader,
+            Err(_) if interrupt.came() => break,
+            Err(error) => return Err(failed(place, error)),
+        };
         match read_blocks(&mut *reader, &rules, threads, &mut each) {
             Ok(Flow::Continue) => {}
             Ok(Flow::Stop) => break,

@@ -14,6 +14,8 @@ use super::{
     EVENT_BYTES_MAX, Event, FIELD_COUNT, Field, ID_BYTES_MAX, Kind, Rejection, Rules, parse_amount,
 };
 
+/// The most that stands outside of the holes of a shape, in bytes: none that matters has more.
+const LITERALS_MAX: usize = 4 << 10;
 /// Producers have a few shapes for each kind of event: with and without the optional fields.
 const SHAPES_MAX: usize = 16;
 
@@ -146,9 +148,14 @@ impl Shape {
     /// not name, which are kept in a text of their own.
     fn of(text: &[u8], kind: Kind) -> Option<Shape> {
         let text = std::str::from_utf8(text).ok()?;
+        let holes = json::holes(text, kind)?;
+        let values: usize = holes.iter().map(|(_, range)| range.len()).sum();
+        if text.len().checked_sub(values)? > LITERALS_MAX {
+            return None;
+        }
         let mut parts = Vec::new();
         let mut behind = 0;
-        for (hole, range) in json::holes(text, kind)? {
+        for (hole, range) in holes {
             parts.push((text.get(behind..range.start)?.into(), hole));
             behind = range.end;
         }

@@ -197,7 +197,7 @@ impl<C: Committer> Queue<C> {
     }
 
     /// Commits the group that has formed, tells its members, and hands the committer on.
-    fn lead(&self, mut committer: C) {
+    fn lead(&self, committer: C) {
         let mut state = self.state();
         let requests = std::mem::take(&mut state.requests);
         state.weight = Weight::default();
@@ -208,13 +208,18 @@ impl<C: Committer> Queue<C> {
         drop(state);
 
         let mut leading = Leading { queue: self, group: &group, failed: Some(PANICKED.to_owned()) };
+        // Let go of before anybody is told of a failure: who is may open the log again at once.
+        let mut committer = committer;
         let done = committer.commit(requests).and_then(|answers| {
             group.tell(News::Answers(answers.into_iter().map(Some).collect()));
             committer.tend()
         });
-        leading.failed = done.err();
-        if leading.failed.is_none() {
-            self.hand_on(committer);
+        match done {
+            Ok(()) => {
+                leading.failed = None;
+                self.hand_on(committer);
+            }
+            Err(reason) => leading.failed = Some(reason),
         }
     }
 

@@ -34,10 +34,26 @@ pub(super) fn replace(env: &Env, path: &Path, bytes: &[u8]) -> Result<(), Error>
         }
         Ok(()) | Err(_) => {}
     }
-    let file =
-        env.disk.open(&temporary, Access::Create).map_err(Error::io("create", &temporary))?;
-    write_full(&*file, bytes, 0).map_err(Error::io("write", &temporary))?;
-    file.sync().map_err(Error::io("sync", &temporary))?;
-    env.disk.rename(&temporary, path).map_err(Error::io("rename a new file to", path))?;
+    if let Err(error) = write(env, &temporary, bytes, path) {
+        // On a full disk the rest of it would take the room that the log needs.
+        drop(env.disk.remove(&temporary));
+        return Err(error);
+    }
     env.disk.sync_dir(dir).map_err(Error::io("sync the directory", dir))
+}
+
+fn write(env: &Env, temporary: &Path, bytes: &[u8], path: &Path) -> Result<(), Error> {
+    let file = env.disk.open(temporary, Access::Create).map_err(Error::io("create", temporary))?;
+    write_full(&*file, bytes, 0).map_err(Error::io("write", temporary))?;
+    file.sync().map_err(Error::io("sync", temporary))?;
+    env.disk.rename(temporary, path).map_err(Error::io("rename a new file to", path))
+}
+
+/// Removes what writers that were killed have left half written in a directory of derived files.
+/// What cannot be removed takes room and does no harm.
+pub(super) fn remove_temporary(env: &Env, dir: &Path) {
+    let names = env.disk.list(dir).unwrap_or_default();
+    for name in names.iter().filter(|name| name.ends_with(".tmp")) {
+        drop(env.disk.remove(&dir.join(name)));
+    }
 }

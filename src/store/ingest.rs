@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::rules::agreed_rules;
 use super::shelf::Shelf;
-use super::sidecars::check_sealed;
+use super::sidecars::{KEYS, check_sealed};
 use super::source::Source;
 use super::types::{CallOptions, Origin, Receipt};
-use super::{Call, READERS, Store, backup, checkpoints, evidence};
+use super::{Call, READERS, Store, backup, checkpoints, evidence, files};
 use crate::Error;
 use crate::admission::{Admission, Verdict};
 use crate::event::{Event, Kind};
@@ -40,6 +40,8 @@ impl Ingest {
         checkpoint_events_min: u64,
     ) -> Result<Ingest, Error> {
         let log_id = writer.meta().log_id;
+        files::remove_temporary(&env, &dir.join(KEYS));
+        files::remove_temporary(&env, &dir.join(checkpoints::CHECKPOINTS));
         let mut ingest = Ingest::over(env.clone(), Shelf::open(env, dir, writer)?, log_id);
         ingest.checkpoint_events_min = checkpoint_events_min;
         ingest.look()?;

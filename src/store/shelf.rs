@@ -79,6 +79,9 @@ impl Shelf {
         }
         let writer = self.writer.as_mut().expect("a shelf has a log or a stage");
         writer.append(body, events, after)?;
+        if planted("replaced forgotten before the seal") {
+            self.recent.forget_replaced(self.log().end());
+        }
         self.note_seals()?;
         self.recent.forget_replaced(self.log().end());
         Ok(())

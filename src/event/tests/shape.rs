@@ -374,3 +374,20 @@ fn a_day_gives_the_instants_that_parsing_gives() {
         assert_eq!(day.instant(text), parse_time(text), "{text:?}");
     }
 }
+
+/// Else a few large texts would be kept whole for the rest of the source.
+#[test]
+fn a_text_of_blanks_is_no_shape() {
+    let text = |blanks: usize| {
+        let event =
+            r#"{"type":"CUSTOMER","verb":"NEW","key":"k","event_time":"2017-01-06T12:46:46Z"}"#;
+        event.replacen(',', &format!(",{}", " ".repeat(blanks)), 1)
+    };
+    for (blanks, shapes) in [(0, 1), (3_000, 1), (5_000, 0), (900_000, 0)] {
+        let mut reader = ShapeReader::new(&RULES);
+        for _ in 0..3 {
+            assert!(reader.read(text(blanks).as_bytes()).is_ok());
+        }
+        assert_eq!(reader.shapes.len(), shapes, "{blanks} blanks");
+    }
+}

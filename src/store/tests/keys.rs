@@ -2,7 +2,7 @@
 //! in memory, within bounds.
 
 use super::*;
-use crate::log::SimDisk;
+use crate::log::{SimDisk, SimFault};
 
 const DIR: &str = "/log";
 
@@ -49,6 +49,103 @@ fn keys_are_found_through_the_filter_after_they_left_memory() {
     assert_eq!(fill(&mut second, 200..300).unwrap(), 300);
     let again = append(&mut second, &lines(0..300)).unwrap();
     assert_eq!((again.accepted, again.duplicates), (0, 301));
+}
+
+/// While a filter is built of it, while runs are put together, and while a segment is sealed.
+#[test]
+fn damage_in_any_block_of_saved_keys_hides_none() {
+    let store = |disk: &SimDisk| open(Arc::new(disk.clone()), Path::new(DIR), 1, 1 << 15).unwrap();
+    let fill = |store: &mut Store, visits: std::ops::Range<u64>| {
+        for n in visits.step_by(200) {
+            append(store, &lines(n..n + 200)).unwrap();
+        }
+    };
+    let whole = SimDisk::default();
+    let mut writer = store(&whole);
+    fill(&mut writer, 0..4_600);
+    writer.close().unwrap();
+    let files = whole.files();
+    let of = |kind: &str| {
+        let is_kind = |path: &&PathBuf| path.extension().is_some_and(|end| end == kind);
+        files.keys().filter(is_kind).cloned().collect::<Vec<_>>()
+    };
+    let (sidecars, runs) = (of("keys"), of("run"));
+    assert!(!sidecars.is_empty() && runs.len() > 1, "{sidecars:?} {runs:?}");
+    let mut damaged = 0;
+    for path in sidecars.iter().chain(&runs) {
+        let length = files[path].len();
+        for at in (70..length).step_by(4_096).chain([length - 1]) {
+            let mut bad = files.clone();
+            bad.get_mut(path).unwrap()[at] ^= 1;
+            let disk = SimDisk::of_files(&bad);
+            let mut writer = store(&disk);
+            fill(&mut writer, 10_000..12_000);
+            let again = append(&mut writer, &lines(0..4_600)).unwrap();
+            let context = format!("byte {at} of {}", path.display());
+            assert_eq!((again.accepted, again.duplicates), (0, 4_601), "{context}");
+            writer.close().unwrap();
+            assert!(disk.files().keys().filter(|it| it.starts_with("/log/keys")).count() > 2);
+            damaged += 1;
+        }
+    }
+    assert!(damaged > 10, "{damaged}");
+}
+
+/// The event that begins the next segment is looked up in one block or two.
+#[test]
+fn a_sidecar_has_the_keys_of_a_run_that_nobody_saw_was_damaged() {
+    let store = |disk: &SimDisk| open(Arc::new(disk.clone()), Path::new(DIR), 1, 1 << 15).unwrap();
+    let large =
+        visit(9_000_000, 0).replace("[{", &format!("[{{\"large\":\"{}\",", "x".repeat(40_000)));
+    let whole = SimDisk::default();
+    let mut writer = store(&whole);
+    append(&mut writer, &lines(0..1_400)).unwrap();
+    writer.close().unwrap();
+    let files = whole.files();
+    let mut unseen = 0;
+    for path in files.keys().filter(|path| path.extension().is_some_and(|end| end == "run")) {
+        let length = files[path].len();
+        for at in (200..length).step_by(4_096).chain([length - 1]) {
+            let mut bad = files.clone();
+            bad.get_mut(path).unwrap()[at] ^= 1;
+            let disk = SimDisk::of_files(&bad);
+            let mut writer = store(&disk);
+            append(&mut writer, std::slice::from_ref(&large)).unwrap();
+            assert!(disk.files().contains_key(&sidecar_of(&disk, 0)));
+            let again = append(&mut writer, &lines(0..1_400)).unwrap();
+            assert_eq!((again.accepted, again.duplicates), (0, 1_401), "byte {at} of {path:?}");
+            unseen += 1;
+        }
+    }
+    assert!(unseen > 3, "{unseen}");
+}
+
+#[test]
+fn what_could_not_be_written_whole_or_was_cut_by_a_kill_is_removed() {
+    let half = |disk: &SimDisk| -> Vec<PathBuf> {
+        let is_half = |path: &PathBuf| path.extension().is_some_and(|end| end == "tmp");
+        let derived =
+            |path: &PathBuf| path.starts_with("/log/keys") || path.starts_with("/log/checkpoints");
+        disk.files().into_keys().filter(|path| is_half(path) && derived(path)).collect()
+    };
+    let learned = SimDisk::default();
+    fill(&mut store(&learned), 0..100).unwrap();
+    let mut seen = 0;
+    for at in 0..learned.changes() {
+        let disk = SimDisk::default();
+        disk.fail(at, SimFault::Error(28), false);
+        fill(&mut store(&disk), 0..100).ok();
+        assert_eq!(half(&disk), [PathBuf::new(); 0], "change {at} failed");
+
+        let disk = SimDisk::default();
+        disk.fail(at, SimFault::PowerOff, true);
+        std::panic::catch_unwind(|| fill(&mut store(&disk), 0..100).ok()).ok();
+        let disk = disk.kill();
+        seen += half(&disk).len();
+        append(&mut store(&disk), &lines(100..110)).unwrap();
+        assert_eq!(half(&disk), [PathBuf::new(); 0], "killed at change {at}");
+    }
+    assert!(seen > 10, "{seen} were left by kills");
 }
 
 #[test]

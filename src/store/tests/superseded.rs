@@ -6,8 +6,15 @@ use crate::log::SimDisk;
 
 const DIR: &str = "/log";
 
-fn store_with_order(disk: &SimDisk) -> Store {
-    let mut store = open(Arc::new(disk.clone()), Path::new(DIR), 1, 1 << 10).unwrap();
+fn store_in(disk: &SimDisk, seed: u64, checkpoint_events_min: u64) -> Store {
+    let options =
+        Options { segment_bytes_max: 1 << 10, checkpoint_events_min, ..Options::default() };
+    let env = env(Arc::new(disk.clone()), seed);
+    Store::open_in(env, PathBuf::from(DIR), options).unwrap()
+}
+
+fn store_with_order(disk: &SimDisk, checkpoint_events_min: u64) -> Store {
+    let mut store = store_in(disk, 1, checkpoint_events_min);
     append(&mut store, &[customer(0), order("NEW", 0, 0, 500, 1)]).unwrap();
     store
 }
@@ -21,26 +28,28 @@ fn update_that_rolls() -> Vec<String> {
 
 #[test]
 fn a_sidecar_finds_an_order_whose_update_a_crash_took() {
-    for strict in [false, true] {
+    // With few events to a checkpoint the order's key is in a run by then, else in memory.
+    for (strict, events_min) in [(false, 5), (true, 5), (false, 1_000), (true, 1_000)] {
         let whole = SimDisk::default();
-        let mut store = store_with_order(&whole);
+        let mut store = store_with_order(&whole, events_min);
         let before = whole.changes();
         give(&mut store, &update_that_rolls(), strict).unwrap();
         drop(store);
         let mut found = [0; 2];
         for at in before..whole.changes() {
             let disk = SimDisk::default();
-            let mut store = store_with_order(&disk);
+            let mut store = store_with_order(&disk, events_min);
             disk.fail(at, crate::log::SimFault::PowerOff, true);
             give(&mut store, &update_that_rolls(), strict).ok();
             drop(store);
             let disk = disk.kill();
-            let mut store = open(Arc::new(disk), Path::new(DIR), 2, 1 << 10).unwrap();
+            let mut store = store_in(&disk, 2, events_min);
             found[usize::from(store.end().unwrap() > 2)] += 1;
             let again = append(&mut store, &[order("NEW", 0, 0, 500, 1)]).unwrap();
-            assert_eq!((again.accepted, again.duplicates), (0, 1), "change {at}, {strict}");
+            let context = format!("change {at}, {strict}, {events_min}");
+            assert_eq!((again.accepted, again.duplicates), (0, 1), "{context}");
             let again = append(&mut store, &update_that_rolls()).unwrap();
-            assert_eq!(again.rejected(), 0, "change {at}, {strict}");
+            assert_eq!(again.rejected(), 0, "{context}");
             assert_eq!(store.end().unwrap(), 203);
         }
         assert!(found[0] > 1, "some crashes lose the update: {found:?}");

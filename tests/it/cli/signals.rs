@@ -70,6 +70,22 @@ fn an_interrupted_append_keeps_what_it_accepted() {
     }
 }
 
+/// Standard input is silent, so that not even its first bytes are known.
+#[test]
+fn an_append_that_waits_for_its_source_ends_with_a_receipt() {
+    let home = Home::new();
+    let mut running = Running::start(&home, &["append", "--format=json", "events.ndjson", "-"]);
+    while !home.path("ltvlog-data/segments").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    running.signal("-INT");
+    let receipt = running.json();
+    assert_eq!(receipt["rejected"], 0, "{receipt}");
+    assert_eq!(running.exit(), Some(130));
+    assert_eq!(home.done(&["info", "--format=json"]).json()["end"], receipt["accepted"]);
+}
+
 #[test]
 fn a_follower_sees_what_another_process_appends() {
     let home = Home::new();
