@@ -319,7 +319,10 @@ impl Admission {
                     ids.insert(id, ordinal);
                 }
             })?;
-            return Ok(self.ids.get(id));
+            // One that found no room there is looked up like any other.
+            if let Some(ordinal) = self.ids.get(id) {
+                return Ok(Some(ordinal));
+            }
         }
         let hash = hash_key(self.seed, KeySpace::Customer, id);
         let Some(seq) = self.find_key(hash, KeySpace::Customer, id, log)? else {

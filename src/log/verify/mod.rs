@@ -15,7 +15,7 @@ use super::head::{Head, HeadFile};
 use super::head_file;
 use super::paths::Paths;
 use super::recovery::Examination;
-use super::scan::Window;
+use super::scan::{Position, Window};
 use super::seal::Seal;
 use super::sealed::{FoundSeal, find_seal};
 use super::segment::{SegmentHeader, parse_segment_name};
@@ -206,7 +206,7 @@ impl Pass<'_> {
             self.fault(&self.paths.head, 0, fault, None);
             firsts.pop();
         }
-        let mut end = 0;
+        let mut end = None;
         for (row, first) in firsts.iter().enumerate() {
             let next_first = firsts.get(row + 1).copied();
             let limit = limit.filter(|head| *first == head.segment_first);
@@ -214,21 +214,32 @@ impl Pass<'_> {
             end = self.segment(*first, next_first, limit, deep)?;
         }
         match limit {
-            Some(head) => self.check_reached(&head, firsts.last().copied(), end),
+            Some(head) => self.check_reached(&head, firsts.last().copied(), end.as_ref()),
             None => Ok(()),
         }
     }
 
     /// Checks that what a living writer has synced is there, to which opening has no verdict: the
     /// last segment is the one that head names, and was read up to `end`.
-    fn check_reached(&mut self, head: &Head, last: Option<u64>, end: u64) -> Result<(), Error> {
+    fn check_reached(
+        &mut self,
+        head: &Head,
+        last: Option<u64>,
+        end: Option<&Position>,
+    ) -> Result<(), Error> {
+        let end_at = end.map_or(0, |end| end.offset);
         let (path, offset, fault) = match last {
             None => (self.paths.segments.clone(), 0, "all segments are missing"),
             Some(last) if last < head.segment_first => {
                 (self.paths.segments.clone(), 0, "the last segment is missing")
             }
-            Some(last) if end < u64::from(head.durable_offset) => {
-                (self.paths.segment(last), end, "the segment ends before what was synced once")
+            Some(last) if end_at < u64::from(head.durable_offset) => {
+                (self.paths.segment(last), end_at, "the segment ends before what was synced once")
+            }
+            Some(last) if !self.is_what_was_synced(head, end) => {
+                let fault = Fault::Corrupt("the segment is not the one that was synced once");
+                let events = Some(last..head.durable_seq).filter(|it| !it.is_empty());
+                return self.note(fault.at(&self.paths.segment(last), 0), events);
             }
             Some(_) => return Ok(()),
         };
@@ -240,14 +251,24 @@ impl Pass<'_> {
         self.note(Fault::Corrupt(fault).at(&path, offset), Some(events).filter(|it| !it.is_empty()))
     }
 
-    /// Reads a segment; gives where its data ends.
+    /// Whether what ends there is what head speaks of, as far as a chain leads to it.
+    fn is_what_was_synced(&self, head: &Head, end: Option<&Position>) -> bool {
+        let of_log = self.meta.as_ref().is_none_or(|meta| meta.log_id == head.log_id);
+        let Some(end) = end.filter(|end| end.offset == u64::from(head.durable_offset)) else {
+            return of_log;
+        };
+        let in_chain = end.chain.is_none_or(|chain| chain == head.chain);
+        of_log && in_chain && end.seq == head.durable_seq
+    }
+
+    /// Reads a segment; gives the place where its data ends, if it begins as one does.
     fn segment(
         &mut self,
         first: u64,
         next_first: Option<u64>,
         limit: Option<u64>,
         deep: Deep<'_>,
-    ) -> Result<u64, Error> {
+    ) -> Result<Option<Position>, Error> {
         let before = self.before.take();
         // What a wrong name or a lost header hides begins where the log before it ends.
         let begin = before.map_or(first, |before| before.end.min(first));
@@ -257,13 +278,13 @@ impl Pass<'_> {
         }
         let open = match OpenSegment::open(&*self.env.disk, self.paths, first, Access::Read) {
             Ok(open) => open,
-            Err(error) => return self.note(error, events).map(|()| 0),
+            Err(error) => return self.note(error, events).map(|()| None),
         };
         let Some(header) = open.header else {
             if next_first.is_some() {
                 self.fault(&open.path, 0, Fault::Corrupt("the segment's header is gone"), events);
             }
-            return Ok(0);
+            return Ok(None);
         };
         self.report.segments += 1;
         let linked = self.check_link(&open.path, &header, before)?;
@@ -289,9 +310,9 @@ impl Pass<'_> {
             rows: 0,
         };
         let end = self.frames(&mut window, &mut place, deep)?;
-        self.report.bytes += end;
+        self.report.bytes += end.offset;
         self.before = sealed.map(|found| Before::of(&found.seal));
-        Ok(end)
+        Ok(Some(end))
     }
 
     /// Whether the segment continues the one before it, if that one can be read.

@@ -30,13 +30,13 @@ pub(super) struct Place<'s> {
 }
 
 impl Pass<'_> {
-    /// Reads the frames of one segment; gives where its data ends.
+    /// Reads the frames of one segment; gives the place where its data ends.
     pub(super) fn frames(
         &mut self,
         window: &mut Window<'_>,
         place: &mut Place<'_>,
         deep: Deep<'_>,
-    ) -> Result<u64, Error> {
+    ) -> Result<Position, Error> {
         let (salt, first_seq) = (place.header.salt, place.header.first_seq);
         loop {
             let at = place.at;
@@ -45,7 +45,7 @@ impl Pass<'_> {
                     place.at = after(&at, &frame, crc);
                     if frame.kind == KIND_SEAL {
                         self.seal(window, place, &at)?;
-                        return Ok(place.at.offset);
+                        return Ok(place.at);
                     }
                     if frame.kind == KIND_BATCH {
                         self.batch(window, place, &at, &frame, deep)?;
@@ -55,7 +55,7 @@ impl Pass<'_> {
                     // Where the last segment ends, opening has the verdict. What lies behind a torn
                     // frame, whole or not, is as torn: no sync covered it.
                     if place.next_first.is_none() && self.report.torn_bytes > 0 {
-                        return Ok(at.offset);
+                        return Ok(at);
                     }
                     let resumed = self.resume(window, place, stop)?;
                     if place.next_first.is_some()
@@ -81,7 +81,7 @@ impl Pass<'_> {
                             let end = frame.map_or(at.seq, |frame| after(&at, &frame, 0).seq);
                             let told = at.seq..end.max(at.seq);
                             self.stopped = Some((place.path.to_path_buf(), told));
-                            return Ok(at.offset);
+                            return Ok(at);
                         }
                     }
                 }

@@ -135,7 +135,7 @@ fn what_could_not_be_written_whole_or_was_cut_by_a_kill_is_removed() {
         let disk = SimDisk::default();
         disk.fail(at, SimFault::Error(28), false);
         fill(&mut store(&disk), 0..100).ok();
-        assert_eq!(half(&disk), [PathBuf::new(); 0], "change {at} failed");
+        assert!(half(&disk).is_empty(), "change {at} failed: {:?}", half(&disk));
 
         let disk = SimDisk::default();
         disk.fail(at, SimFault::PowerOff, true);
@@ -143,7 +143,7 @@ fn what_could_not_be_written_whole_or_was_cut_by_a_kill_is_removed() {
         let disk = disk.kill();
         seen += half(&disk).len();
         append(&mut store(&disk), &lines(100..110)).unwrap();
-        assert_eq!(half(&disk), [PathBuf::new(); 0], "killed at change {at}");
+        assert!(half(&disk).is_empty(), "killed at change {at}: {:?}", half(&disk));
     }
     assert!(seen > 10, "{seen} were left by kills");
 }

@@ -253,6 +253,48 @@ fn verify_beside_a_writer_tells_what_is_gone() {
     }
 }
 
+/// Whole frames of the right length prove nothing: another log's, or another future of this one.
+#[test]
+fn verify_beside_a_writer_tells_what_was_exchanged() {
+    let event = |key: &str| {
+        format!(
+            r#"{{"type":"CUSTOMER","verb":"NEW","key":"{key}","event_time":"2017-01-06T12:46:46Z"}}"#
+        )
+    };
+    let append = |store: &mut Store, key: &str| {
+        let rules = store.rules().clone();
+        store.append([Event::from_json(event(key).as_bytes(), &rules).unwrap()]).unwrap();
+    };
+    for is_twin in [true, false] {
+        let home = Home::new();
+        let (ours, other) = (home.path(LOG), home.path("other"));
+        let mut store = Store::open(&ours, Options::default()).unwrap();
+        append(&mut store, "a");
+        store.close().unwrap();
+        if is_twin {
+            home.done(&["backup", "twin"]);
+            home.done(&["restore", "twin", "--log", "other"]);
+        } else {
+            let mut store = Store::open(&other, Options::default()).unwrap();
+            append(&mut store, "a");
+            store.close().unwrap();
+        }
+        let [mut store, mut elsewhere] =
+            [&ours, &other].map(|dir| Store::open(dir, Options::default()).unwrap());
+        append(&mut store, "b");
+        append(&mut elsewhere, "c");
+        home.done(&["verify"]);
+        fs::copy(other.join("segments/00000000000000000000.seg"), home.path(FIRST)).unwrap();
+        let wrong = json!({
+            "file": "segments/00000000000000000000.seg", "offset": 0,
+            "reason": "the segment is not the one that was synced once",
+            "events": {"first": 0, "end": 2},
+        });
+        assert_eq!(home.problems(), [wrong], "{is_twin}");
+        drop((store, elsewhere));
+    }
+}
+
 /// Without a segment, whatever else is left says that there was a log, and how long it was.
 #[test]
 fn a_log_whose_segments_are_gone_is_damaged() {

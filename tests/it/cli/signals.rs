@@ -70,20 +70,20 @@ fn an_interrupted_append_keeps_what_it_accepted() {
     }
 }
 
-/// Standard input is silent, so that not even its first bytes are known.
+/// The second source is silent, so that not even its first bytes are known.
 #[test]
 fn an_append_that_waits_for_its_source_ends_with_a_receipt() {
     let home = Home::new();
-    let mut running = Running::start(&home, &["append", "--format=json", "events.ndjson", "-"]);
-    while !home.path("ltvlog-data/segments").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert!(Command::new("mkfifo").arg(home.path("pipe")).status().unwrap().success());
+    let mut running = Running::start(&home, &["append", "--format=json", "events.ndjson", "pipe"]);
+    // Opening waits for the other end, which is opened once the first source was read.
+    let silent = std::fs::File::options().write(true).open(home.path("pipe")).unwrap();
     running.signal("-INT");
     let receipt = running.json();
-    assert_eq!(receipt["rejected"], 0, "{receipt}");
+    assert_eq!((&receipt["accepted"], &receipt["rejected"]), (&4.into(), &0.into()), "{receipt}");
     assert_eq!(running.exit(), Some(130));
-    assert_eq!(home.done(&["info", "--format=json"]).json()["end"], receipt["accepted"]);
+    assert_eq!(home.done(&["info", "--format=json"]).json()["end"], 4);
+    drop(silent);
 }
 
 #[test]
