@@ -20,12 +20,13 @@ mod product;
 mod random;
 
 // coverage: the random files do meet every rule; texts, files, differential, large, roundtrip,
-// binary: the product agrees with the oracle.
+// binary: the product agrees with the oracle; folds: and with itself, on any number of threads.
 #[cfg(feature = "cli")]
 mod binary;
 mod coverage;
 mod differential;
 mod files;
+mod folds;
 mod large;
 mod roundtrip;
 mod texts;
