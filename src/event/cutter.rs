@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 
 use super::held::Held;
 use super::items::{Item, Source, Step, Trouble};
+use super::pieces::{PIECE_BYTES_FIRST, bytes_next};
 use super::reader::{self, Flow, ReadError};
 use super::shape::ShapeReader;
 use super::{EventBlock, Incoming};
@@ -20,6 +21,8 @@ pub(crate) struct Cutter<'s> {
     inner: &'s mut (dyn BufRead + Send),
     line: u64,
     held: Held,
+    /// How many bytes of lines are read next.
+    bytes: usize,
     next: Next,
 }
 
@@ -40,7 +43,8 @@ pub(crate) type HandOver<'h> = &'h mut dyn FnMut(&mut EventBlock) -> Flow;
 
 impl<'s> Cutter<'s> {
     pub(crate) fn new(inner: &'s mut (dyn BufRead + Send)) -> Cutter<'s> {
-        Cutter { inner, line: 1, held: Held::default(), next: Next::All }
+        let bytes = PIECE_BYTES_FIRST;
+        Cutter { inner, line: 1, held: Held::default(), bytes, next: Next::All }
     }
 
     /// Whether the end of the source was given.
@@ -118,8 +122,10 @@ impl<'s> Cutter<'s> {
     ) -> Option<Result<Step, Trouble>> {
         let held = std::mem::take(&mut self.held);
         let mut source = Source { inner: &mut *self.inner, line: self.line, held };
-        let outcome = match source.read_piece(block.piece()) {
+        let outcome = match source.read_piece(block.piece(), self.bytes) {
             Ok(true) => {
+                let lines = source.line - self.line;
+                self.bytes = bytes_next(block.piece().text().len(), lines);
                 (self.line, self.held) = (source.line, source.held);
                 return None;
             }

@@ -12,6 +12,22 @@ use super::items::{Source, Trouble, newlines, trouble};
 /// enough that handing them over counts for nothing.
 pub(super) const PIECE_BYTES: usize = 512 << 10;
 
+/// The most lines that are read at once, about: a line that is no event takes a hundred bytes of
+/// memory, however short it is.
+const PIECE_LINES: usize = 8 << 10;
+
+/// What is read first, while nothing is known of the lines: so many of the shortest ones.
+pub(super) const PIECE_BYTES_FIRST: usize = 2 * PIECE_LINES;
+
+/// How many bytes to read next, after lines of so many bytes; none were read behind a long one.
+pub(super) fn bytes_next(bytes: usize, lines: u64) -> usize {
+    let lines = usize::try_from(lines).unwrap_or(usize::MAX).max(1);
+    match bytes / lines {
+        0 => PIECE_BYTES,
+        mean => mean.saturating_mul(PIECE_LINES).clamp(PIECE_BYTES_FIRST, PIECE_BYTES),
+    }
+}
+
 /// Whole lines of a source of lines.
 #[derive(Default)]
 pub(super) struct Piece {
@@ -44,13 +60,13 @@ impl Piece {
 }
 
 impl Source<'_> {
-    /// Takes the whole lines of what one read gives, or more reads if it has none, and holds the
-    /// rest. False at the source's end, where only what is held is left.
+    /// Takes the whole lines of what one read of so many bytes gives, or more reads if it has none,
+    /// and holds the rest. False at the source's end, where only what is held is left.
     ///
     /// It never reads while it has a line: who feeds a source line by line waits for each.
-    pub(super) fn read_piece(&mut self, piece: &mut Piece) -> Result<bool, Trouble> {
+    pub(super) fn read_piece(&mut self, piece: &mut Piece, bytes: usize) -> Result<bool, Trouble> {
         piece.clear();
-        piece.bytes.resize(PIECE_BYTES, 0);
+        piece.bytes.resize(bytes, 0);
         loop {
             let length = match self.inner.read(&mut piece.bytes) {
                 Ok(0) => return Ok(false),

@@ -297,6 +297,25 @@ fn readers_wait_for_whoever_takes_the_blocks() {
     }
 }
 
+/// Each line takes a hundred bytes or more as a rejection, whatever it takes in the source.
+#[test]
+fn a_block_has_thousands_of_short_lines_and_no_more() {
+    for (line, most) in [("1\n", 8_300), ("{}\n", 8_300), ("17,18,19,20\n", 9_000)] {
+        let text = line.repeat(400_000);
+        for threads in THREADS {
+            let (mut lines, mut largest) = (0, 0);
+            read_blocks(&mut text.as_bytes(), &RULES, threads, &mut |block| {
+                lines += block.len();
+                largest = largest.max(block.len());
+                Ok(Flow::Continue)
+            })
+            .unwrap();
+            assert_eq!(lines, 400_000);
+            assert!(largest <= most, "{largest} lines of {line:?} in a block");
+        }
+    }
+}
+
 #[test]
 fn a_source_that_panics_keeps_nobody_waiting() {
     struct Panics;
