@@ -90,7 +90,7 @@ impl Sources {
         match place {
             Place::File(path) => {
                 let file = File::open(path).map_err(Error::io("open", path))?;
-                if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+                if file.metadata().map_err(Error::io("read", path))?.is_file() {
                     return Ok(Box::new(Counted { inner: file, count }));
                 }
                 // A pipe with a name makes whoever reads wait as standard input does.

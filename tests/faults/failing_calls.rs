@@ -125,7 +125,7 @@ fn fail(scene: &Scene, call: &Call, fault: Fault) -> Met {
     let fatal = lines.iter().enumerate().find(is_fatal).map(|(at, _)| at);
     if ran.is_done() {
         assert!(scene.is_whole(&ran), "{context}");
-        assert_eq!(fatal, None, "the call may not be passed over\n{context}");
+        assert_eq!(fatal.map(|at| &lines[at]), None, "the call may not be passed over\n{context}");
     } else {
         assert!(ran.is_clean_failure(), "{context}");
         let mut injected = lines.iter().filter(|line| is_injected(line));
