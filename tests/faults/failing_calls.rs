@@ -104,7 +104,7 @@ fn fail(scene: &Scene, call: &Call, fault: Fault) -> Met {
     let path = trace.to_str().unwrap();
     let wrap = ["strace", "-f", "-qq", "-y", "-o", path, "-e", &traced, "-e", &inject];
     let ran = scene.run(&wrap.map(str::to_owned));
-    let lines: Vec<String> = read(&trace).into_iter().map(|(_, line)| line).collect();
+    let (threads, lines): (Vec<String>, Vec<String>) = read(&trace).into_iter().unzip();
     let shown = lines[lines.len().saturating_sub(30)..].join("\n");
     let context = format!("{}, {inject}, first at {line}\n{ran:?}\n{shown}", scene.name);
     let is_injected = |line: &String| line.ends_with("(INJECTED)");
@@ -119,13 +119,15 @@ fn fail(scene: &Scene, call: &Call, fault: Fault) -> Met {
     let all_told = lines.iter().rposition(is_end).filter(|_| scene.name == CHECKPOINTED);
     let is_fatal = |(at, line): &(usize, &String)| {
         let for_checkpoint = all_told.is_some_and(|told| *at > told) && is_read(name, line);
-        let has_other_way = is_tried_again(&lines[*at..]);
+        let of_thread = (*at..lines.len()).filter(|other| threads[*other] == threads[*at]);
+        let has_other_way = is_tried_again(&of_thread.map(|at| &lines[at]).collect::<Vec<_>>());
         is_injected(line) && !for_checkpoint && !has_other_way && !is_tolerable(fault, line)
     };
     let fatal = lines.iter().enumerate().find(is_fatal).map(|(at, _)| at);
     if ran.is_done() {
         assert!(scene.is_whole(&ran), "{context}");
-        assert_eq!(fatal.map(|at| &lines[at]), None, "the call may not be passed over\n{context}");
+        let passed_over = fatal.map(|at| &lines[at]);
+        assert_eq!(passed_over, None, "the call may not be passed over\n{context}");
     } else {
         assert!(ran.is_clean_failure(), "{context}");
         let mut injected = lines.iter().filter(|line| is_injected(line));
@@ -157,8 +159,8 @@ fn is_tolerable(fault: Fault, line: &str) -> bool {
 
 /// Whether the first of these calls was to reserve room, and less is asked for after it: the size
 /// of the file is taken once more, and room reserved behind it.
-fn is_tried_again(lines: &[String]) -> bool {
-    let file = |line: &String| line.split(['<', '>']).nth(1).map(str::to_owned);
+fn is_tried_again(lines: &[&String]) -> bool {
+    let file = |line: &str| line.split(['<', '>']).nth(1).map(str::to_owned);
     match lines {
         [failed, size, reserved, ..] => {
             let is_same = file(failed) == file(size) && file(size) == file(reserved);

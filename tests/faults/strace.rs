@@ -1,6 +1,6 @@
 //! System calls of a run, and how one of them is made to kill it or to fail.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 
@@ -32,15 +32,29 @@ pub fn calls_of(scene: &Scene, run: impl FnOnce(&[String]) -> Ran) -> Vec<Call> 
     calls
 }
 
-/// What strace has written, without the number of the thread at the begin of each line.
+/// What strace has written: the number of the thread at the begin of each line, and the rest of it.
+/// A call that another thread's was told in the middle of is one line, where it ended.
 pub fn read(trace: &Path) -> Vec<(String, String)> {
     let text = fs::read(trace).unwrap();
     let text = String::from_utf8_lossy(&text);
-    let cut = |line: &str| {
-        let (thread, line) = line.split_once(' ')?;
-        Some((thread.to_owned(), line.trim_start().to_owned()))
-    };
-    text.lines().filter_map(cut).collect()
+    let mut begun: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut calls = Vec::new();
+    for (thread, line) in text.lines().filter_map(|line| line.split_once(' ')) {
+        let line = line.trim_start();
+        if let Some(begin) = line.strip_suffix("<unfinished ...>") {
+            begun.insert(thread, begin);
+            continue;
+        }
+        let end = line.strip_prefix("<... ").and_then(|line| line.split_once(" resumed>"));
+        let whole = match end {
+            Some((_, end)) => begun.remove(thread).unwrap_or_default().to_owned() + end,
+            None => line.to_owned(),
+        };
+        calls.push((thread.to_owned(), whole));
+    }
+    // Some never ended, since the program did.
+    calls.extend(begun.into_iter().map(|(thread, begin)| (thread.to_owned(), begin.to_owned())));
+    calls
 }
 
 /// The calls in a trace of the thread that works on the log, from the first on that names it.
