@@ -21,6 +21,10 @@ use crate::event::Field;
 
 const UNKNOWN: Fault = Fault::Corrupt("statistics lack a customer");
 
+/// The most customers for whom room is asked for before they are met: 256 MiB that nobody has
+/// touched yet.
+const ROOM_MAX: u64 = 1 << 23;
+
 /// One customer's statistics. Two of them fill a cache line, and none lies across two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(32))]
@@ -83,9 +87,10 @@ impl Statistics {
     }
 
     /// Asks for room for so many customers, most of which may never come: what is not written to
-    /// costs nothing, while an array that grows is copied. Without the room it grows all the same.
+    /// costs nothing, while an array that grows is copied. Without the room it grows all the same, so
+    /// a number that a damaged file tells asks for no more than a large log would.
     pub(crate) fn reserve(&mut self, customers: u64) {
-        let more = customers.saturating_sub(self.customers.len() as u64);
+        let more = customers.min(ROOM_MAX).saturating_sub(self.customers.len() as u64);
         let more = usize::try_from(more).unwrap_or(usize::MAX);
         self.customers.try_reserve_exact(more).unwrap_or(());
     }
@@ -179,3 +184,18 @@ impl PartialEq for Statistics {
 }
 
 impl Eq for Statistics {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_asked_for_within_bounds() {
+        let mut statistics = Statistics::new();
+        for customers in [0, 1_000, 1 << 36, u64::MAX] {
+            statistics.reserve(customers);
+            let room = statistics.customers.capacity() as u64;
+            assert!(room >= customers.min(1_000) && room <= ROOM_MAX, "{room} for {customers}");
+        }
+    }
+}
