@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 65] = [
+    const BUGS: [(&str, &str); 66] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -136,6 +136,10 @@ mod tests {
         ),
         ("waiting caller not woken", GROUPS),
         ("group left waiting", GROUPS),
+        (
+            "removed name taken at once",
+            "store::tests::replaced::a_power_cut_never_renames_what_was_half_written_before",
+        ),
     ];
     const GROUPS: &str =
         "group::tests::queue::whoever_waits_while_a_group_is_committed_is_in_the_next_one";

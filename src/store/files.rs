@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::Error;
 use crate::log::{Access, Env, Map, write_full};
+use crate::planted::planted;
 
 /// Maps a file; `None` where there is none. A directory of its name is a file without bytes, so
 /// that it is told, passed over and moved away as any file that is none of ours.
@@ -28,18 +29,22 @@ pub(super) fn replace(env: &Env, path: &Path, bytes: &[u8]) -> Result<(), Error>
         return Ok(());
     };
     env.disk.make_dir(dir).map_err(Error::io("make the directory", dir))?;
+    let sync_dir = || env.disk.sync_dir(dir).map_err(Error::io("sync the directory", dir));
     match env.disk.remove(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(Error::io("remove", &temporary)(error));
-        }
-        Ok(()) | Err(_) => {}
+        // Else a power cut could keep the rename and the old file of that name.
+        Ok(()) if planted("removed name taken at once") => {}
+        Ok(()) => sync_dir()?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Error::io("remove", &temporary)(error)),
     }
     if let Err(error) = write(env, &temporary, bytes, path) {
         // On a full disk the rest of it would take the room that the log needs.
-        drop(env.disk.remove(&temporary));
+        if env.disk.remove(&temporary).is_ok() {
+            sync_dir().ok();
+        }
         return Err(error);
     }
-    env.disk.sync_dir(dir).map_err(Error::io("sync the directory", dir))
+    sync_dir()
 }
 
 fn write(env: &Env, temporary: &Path, bytes: &[u8], path: &Path) -> Result<(), Error> {
@@ -53,7 +58,10 @@ fn write(env: &Env, temporary: &Path, bytes: &[u8], path: &Path) -> Result<(), E
 /// What cannot be removed takes room and does no harm.
 pub(super) fn remove_temporary(env: &Env, dir: &Path) {
     let names = env.disk.list(dir).unwrap_or_default();
-    for name in names.iter().filter(|name| name.ends_with(".tmp")) {
-        drop(env.disk.remove(&dir.join(name)));
+    let half_written = names.iter().filter(|name| name.ends_with(".tmp"));
+    let removed = half_written.filter(|name| env.disk.remove(&dir.join(name)).is_ok());
+    if removed.count() > 0 {
+        // As in `replace`: what comes under such a name is not to be mixed up with what was there.
+        env.disk.sync_dir(dir).ok();
     }
 }

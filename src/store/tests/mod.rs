@@ -19,6 +19,7 @@ mod parallel;
 mod repair;
 mod repair_crash;
 mod repair_others;
+mod replaced;
 mod runs;
 mod saved;
 mod superseded;
