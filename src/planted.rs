@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 66] = [
+    const BUGS: [(&str, &str); 74] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -140,7 +140,33 @@ mod tests {
             "removed name taken at once",
             "store::tests::replaced::a_power_cut_never_renames_what_was_half_written_before",
         ),
+        ("rewritten segment not synced", PACK_CUT),
+        ("chain not carried over", PACK),
+        ("marks lost in packing", PACK),
+        (
+            "checkpoint inside a packed segment kept",
+            "store::tests::pack::no_checkpoint_ends_inside_a_packed_segment",
+        ),
+        (
+            "checkpoint not given up",
+            "store::tests::pack::statistics_that_were_read_before_packing_are_continued_after_it",
+        ),
+        (
+            "told segment replaced at once",
+            "store::tests::backup_crash::a_power_cut_anywhere_leaves_the_backup_before_it",
+        ),
+        (
+            "packed segment not read again",
+            "store::tests::pack::segments_that_are_packed_while_they_are_backed_up_are_read_again",
+        ),
+        (
+            "events of a backup not compared",
+            "store::tests::pack::a_backup_of_another_history_is_told_apart_from_a_packed_segment",
+        ),
     ];
+    const PACK: &str = "store::tests::pack::small_batches_are_packed_and_every_answer_stays";
+    const PACK_CUT: &str =
+        "store::tests::pack::packing_that_is_cut_or_fails_anywhere_leaves_the_same_log";
     const GROUPS: &str =
         "group::tests::queue::whoever_waits_while_a_group_is_committed_is_in_the_next_one";
 

@@ -12,15 +12,13 @@ mod keys;
 pub(crate) use keys::{entries, identity, order_of};
 
 use crate::Error;
-use crate::codec::{BATCH_EVENTS_MAX, BatchBuilder, Placement, RowKind, Superseded};
+use crate::codec::{BatchBuilder, Placement, RowKind, Superseded};
 use crate::event::{Event, Kind, Reason, Rejection};
 use crate::log::{Frame, Tally};
 use decoded::Decoded;
 use ids::CustomerIds;
 use keys::{KeySpace, hash_key, hash_update, is_same};
 
-/// A batch is closed at [`BATCH_EVENTS_MAX`] events or at this many bytes.
-const BATCH_BYTES_MAX: usize = 1 << 20;
 /// The sum of the absolute cents of a log's orders stays below this, so that no sum overflows.
 const CENTS_ABS_END: u64 = 1 << 62;
 /// Customers found one by one in the log before all of them are read at once.
@@ -105,7 +103,7 @@ impl Admission {
 
     /// Whether the pending batch must be taken before the next event.
     pub(crate) fn is_full(&self) -> bool {
-        self.batch.len() >= BATCH_EVENTS_MAX || self.batch.bytes() >= BATCH_BYTES_MAX
+        self.batch.is_full()
     }
 
     /// Notes in the pending batch up to where a source has been read.

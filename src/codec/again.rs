@@ -1,8 +1,8 @@
 //! A batch decoded to its events, and these encoded again: for `verify --deep`.
 
+use super::BatchBuilder;
 use super::column::{Columns, id};
 use super::view::Batch;
-use super::{BatchBuilder, Placement};
 use crate::error::Fault;
 
 /// From this form on, up to 16, and in form 66, the data is an LZ4 block.
@@ -19,12 +19,9 @@ impl Batch<'_> {
         let (rows, marks) = (self.rows()?, self.marks()?);
         let mut builder = BatchBuilder::new();
         for row in rows.iter() {
-            let Some(kind) = row.kind else { return Ok(()) };
-            // The names of customers are not in their rows, but for new ones.
-            let key = row.key.unwrap_or_default();
-            let Some(event) = row.to_event(key, key) else { return Ok(()) };
-            let (customer, superseded, order_seq) = (row.customer, row.superseded, row.order_seq);
-            builder.push(&event, &Placement { row: kind, customer, superseded, order_seq });
+            if !builder.push_row(&row) {
+                return Ok(());
+            }
         }
         if !marks.iter().all(|(source, position)| builder.set_mark(source, position)) {
             return Err(OTHER);
@@ -38,6 +35,19 @@ impl Batch<'_> {
         }
         let plain = is_plain(self.body())? && is_plain(&body)?;
         if plain && self.body() != body { Err(OTHER) } else { Ok(()) }
+    }
+}
+
+impl Batch<'_> {
+    /// Whether there is nothing in it that only a later version could write again.
+    pub(crate) fn is_known(&self) -> Result<bool, Fault> {
+        let mut columns = Columns::new(self.body());
+        while let Some(column) = columns.next()? {
+            if column.id >= id::OPTIONAL {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -9,7 +9,7 @@ use super::ints::{Int, IntWriter};
 use super::lz4::Compressor;
 use super::marks::{Marks, write_mark};
 use super::rows::{Row, Rows};
-use super::{Placement, RowKind};
+use super::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Placement, RowKind};
 use crate::event::Event;
 
 /// Below this many events a batch is written plain: there is little to save and much to wait for.
@@ -97,9 +97,35 @@ impl BatchBuilder {
 
     /// At most how long the body would be now.
     pub(crate) fn bytes(&self) -> usize {
-        let texts = self.rows.keys.len() + self.rows.texts.len() + self.marks.len();
-        // A length takes up to 4 bytes; where texts are chosen, half as many and a choice each.
-        texts + self.rows.text_lengths.len() * 6 + (self.rows.len() + 8) * ROW_BYTES_MAX
+        bytes_of(&self.rows) + self.marks.len() + 8 * ROW_BYTES_MAX
+    }
+
+    /// Whether it must be encoded before the next event.
+    pub(crate) fn is_full(&self) -> bool {
+        self.len() >= BATCH_EVENTS_MAX || self.bytes() >= BATCH_BYTES_MAX
+    }
+
+    /// Whether so many rows more leave it within what a batch is written with.
+    pub(crate) fn has_room(&self, rows: &Rows) -> bool {
+        self.len() + rows.len() <= BATCH_EVENTS_MAX
+            && self.bytes() + bytes_of(rows) <= BATCH_BYTES_MAX
+    }
+
+    /// Whether it can be encoded at all: rows that others wrote may be too many for one of ours.
+    pub(crate) fn fits_frame(&self) -> bool {
+        self.len() <= BATCH_EVENTS_MAX && self.bytes() <= BODY_BYTES_MAX
+    }
+
+    /// Adds a row that was read back; false, and nothing added, if it is of a kind that this build
+    /// does not know.
+    #[must_use]
+    pub(crate) fn push_row(&mut self, row: &Row<'_>) -> bool {
+        // The names of customers are not in their rows, but for new ones.
+        let key = row.key.unwrap_or_default();
+        let (Some(kind), Some(event)) = (row.kind, row.to_event(key, key)) else { return false };
+        let (customer, superseded, order_seq) = (row.customer, row.superseded, row.order_seq);
+        self.push(&event, &Placement { row: kind, customer, superseded, order_seq });
+        true
     }
 
     /// Notes up to where `source` has been read with this batch, in place of an earlier mark of
@@ -170,6 +196,13 @@ impl BatchBuilder {
             writer.ints(id::TEXT_CHOICE, &distinct.choices, other, out);
         }
     }
+}
+
+/// At most how many bytes rows take.
+fn bytes_of(rows: &Rows) -> usize {
+    // A length takes up to 4 bytes; where texts are chosen, half as many and a choice each.
+    let lengths = rows.text_lengths.len() * 6;
+    rows.keys.len() + rows.texts.len() + lengths + rows.len() * ROW_BYTES_MAX
 }
 
 /// Writes a column of one row.

@@ -44,6 +44,8 @@ pub use view::Batch;
 
 /// The most rows that a batch is written with; a reader takes up to 2^20.
 pub(crate) const BATCH_EVENTS_MAX: usize = 4_096;
+/// A batch takes no more events once it has so many bytes.
+const BATCH_BYTES_MAX: usize = 1 << 20;
 
 /// The ordinal of a customer that has no row in this log.
 pub(crate) const NOT_IN_THIS_LOG: u32 = 0xFFFF_FFFF;

@@ -6,20 +6,23 @@
 //! of a longer one begins with the bytes of the shorter one it replaces. Which bytes were copied
 //! whole is for a manifest to say, which is not known here.
 
+use std::io;
 use std::path::Path;
 
 use super::catalog::list;
 use super::copy::{Copies, OnCopying, Origin, SegmentSum, sum_of};
 use super::disk::{Access, Lock};
 use super::open::lock_dir;
-use super::paths::{Paths, make_dirs, sync_above};
+use super::paths::{BEFORE, Paths, make_dirs, sync_above};
 use super::roll::sync_dir;
 use super::scan::Position;
 use super::seal::Seal;
+use super::sealed::SealedSegment;
 use super::segment::SegmentHeader;
 use super::view::View;
 use super::{BodyReader, Env};
 use crate::error::{Error, Fault};
+use crate::planted::planted;
 
 /// A backup that was brought up to a view's end.
 #[derive(Debug)]
@@ -51,6 +54,20 @@ impl Destination {
         Ok(Destination { paths, _lock: lock })
     }
 
+    /// Removes what a manifest spoke of that was replaced by now.
+    pub(crate) fn forget_before(&self, env: &Env) -> Result<(), Error> {
+        let segments = &self.paths.segments;
+        let names = env.disk.list(segments).map_err(Error::io("list", segments))?;
+        let mut before = names.iter().filter(|name| name.ends_with(BEFORE)).peekable();
+        if before.peek().is_none() {
+            return Ok(());
+        }
+        for path in before.map(|name| segments.join(name)) {
+            env.disk.remove(&path).map_err(Error::io("remove", &path))?;
+        }
+        sync_dir(env, segments)
+    }
+
     /// Makes the place for segments, and removes what earlier copies left half done.
     fn prepare(&self, env: &Env) -> Result<(), Error> {
         make_dirs(&*env.disk, &self.paths.dir)?;
@@ -71,9 +88,37 @@ struct Part<'a> {
     end: Position,
 }
 
+impl<'a> Part<'a> {
+    fn of(segment: &'a SealedSegment) -> Part<'a> {
+        Part {
+            path: &segment.path,
+            header: &segment.header,
+            seal: Some(&segment.seal),
+            end: Position { offset: segment.size, seq: segment.seal.end_seq, chain: None },
+        }
+    }
+}
+
 impl Part<'_> {
+    /// Whether both are the same, or the same events, since one of them was rewritten.
     fn is_same(&self, other: &Part<'_>) -> bool {
+        let sealed = self.seal.zip(other.seal).filter(|_| self.is_other_generation(other));
         (self.header, self.seal, self.end) == (other.header, other.seal, other.end)
+            || sealed.is_some_and(|(seal, other_seal)| {
+                self.header.begins_as(other.header) && seal.ends_as(other_seal)
+            })
+    }
+
+    fn is_other_generation(&self, other: &Part<'_>) -> bool {
+        self.header.generation != other.header.generation
+    }
+
+    /// Whether this may be the beginning of what was rewritten since. Only its events can tell.
+    fn may_be_rewritten(&self, new: &Part<'_>) -> bool {
+        self.seal.is_none()
+            && self.is_other_generation(new)
+            && self.header.begins_as(new.header)
+            && self.end.seq <= new.end.seq
     }
 
     /// Whether a segment of the log may have been this when it was copied.
@@ -107,12 +152,7 @@ impl View {
     }
 
     fn parts(&self) -> Vec<Part<'_>> {
-        let sealed = self.sealed.iter().map(|segment| Part {
-            path: &segment.path,
-            header: &segment.header,
-            seal: Some(&segment.seal),
-            end: Position { offset: segment.size, seq: segment.seal.end_seq, chain: None },
-        });
+        let sealed = self.sealed.iter().map(|segment| Part::of(segment));
         let active = self.active.as_ref().map(|active| Part {
             path: &active.segment.path,
             header: &active.segment.header,
@@ -124,6 +164,8 @@ impl View {
 
     /// Brings a backup up to this view's end: copies the segments that it lacks, and the one that
     /// grew. `known` are the sums of what is there already; what is there without one is read.
+    /// `is_same` compares the events of both, from one on to the backup's end. Segments that were
+    /// rewritten since they were copied whole stay as they are.
     ///
     /// # Errors
     ///
@@ -133,6 +175,7 @@ impl View {
         &self,
         to: &Destination,
         known: &[SegmentSum],
+        is_same: SameEvents<'_>,
         on_copying: OnCopying<'_>,
     ) -> Result<Copied, Error> {
         let (env, paths) = (&self.env, &to.paths);
@@ -140,8 +183,10 @@ impl View {
         let old = open_backup(env, &paths.dir, self.readers)?;
         let (parts, old_parts) = (self.parts(), old.as_ref().map(View::parts).unwrap_or_default());
         check_whole(paths, known, &old_parts)?;
-        let kept = compare(self, &parts, old.as_ref(), &old_parts)?;
-        let met = old_parts.get(kept).map(|part| part.end);
+        let kept = compare(self, &parts, old.as_ref(), &old_parts, is_same)?;
+        let last = old_parts.get(kept).zip(parts.get(kept));
+        let rewritten = last.is_some_and(|(old, new)| old.is_other_generation(new));
+        let met = last.filter(|_| !rewritten).map(|(old, _)| old.end);
         let bytes = parts.iter().skip(kept).map(|part| part.end.offset).sum();
         let mut copied = Copied {
             sums: Vec::new(),
@@ -151,16 +196,17 @@ impl View {
         };
         let mut copies = Copies::new(&*env.disk, paths, bytes, on_copying);
         for (row, part) in parts.iter().enumerate() {
-            let sum = known.get(row).filter(|sum| sum.is_of(part));
-            let sum = match (row < kept, sum) {
-                (true, Some(sum)) => sum.clone(),
-                (true, None) => check_kept(env, paths, part)?,
-                (false, _) => {
+            let sum = match old_parts.get(row).filter(|_| row < kept) {
+                Some(old) => match known.get(row).filter(|sum| sum.is_of(old)) {
+                    Some(sum) => sum.clone(),
+                    None => check_kept(env, paths, old)?,
+                },
+                None => {
+                    if rewritten && row == kept && !planted("told segment replaced at once") {
+                        keep_before(env, paths, part.header.first_seq)?;
+                    }
                     let met = met.filter(|_| row == kept);
-                    copies.copy(&part.origin(), met, &mut |sum, end, is_met| {
-                        part.check_end(part.path, sum, end)?;
-                        if is_met { Ok(()) } else { Err(apart(&paths.dir, part.header.first_seq)) }
-                    })?
+                    self.copy_part(row, part, met, &paths.dir, &mut copies)?
                 }
             };
             copied.sums.push(sum);
@@ -169,6 +215,45 @@ impl View {
         sync_dir(env, &paths.segments)?;
         Ok(copied)
     }
+
+    /// Copies a segment. A sealed one may be rewritten while it is read, and is read again then.
+    fn copy_part(
+        &self,
+        row: usize,
+        part: &Part<'_>,
+        met: Option<Position>,
+        to: &Path,
+        copies: &mut Copies<'_>,
+    ) -> Result<SegmentSum, Error> {
+        let mut copy = |part: &Part<'_>, met: Option<Position>| {
+            copies.copy(&part.origin(), met, &mut |sum, end, is_met| {
+                part.check_end(part.path, sum, end)?;
+                if is_met { Ok(()) } else { Err(apart(to, part.header.first_seq)) }
+            })
+        };
+        let copied = copy(part, met);
+        let Some(sealed) = self.sealed.get(row).filter(|_| copied.is_err()) else { return copied };
+        let again = sealed.again(&*self.env.disk)?;
+        if again.header == sealed.header || planted("packed segment not read again") {
+            return copied;
+        }
+        copy(&Part::of(&again), None)
+    }
+}
+
+/// Whether two views have the same events from a sequence on to the end of the second.
+pub(crate) type SameEvents<'a> = &'a mut dyn FnMut(&View, &View, u64) -> Result<bool, Error>;
+
+/// Lets a segment that a manifest speaks of stay readable while a rewritten one takes its name.
+fn keep_before(env: &Env, paths: &Paths, first_seq: u64) -> Result<(), Error> {
+    let (path, before) = (paths.segment(first_seq), paths.segment_before(first_seq));
+    match env.disk.remove(&before) {
+        Ok(()) => sync_dir(env, &paths.segments)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Error::io("remove", &before)(error)),
+    }
+    env.disk.link(&path, &before).map_err(Error::io("link", &before))?;
+    sync_dir(env, &paths.segments)
 }
 
 impl SegmentSum {
@@ -191,7 +276,9 @@ fn check_whole(paths: &Paths, known: &[SegmentSum], parts: &[Part<'_>]) -> Resul
     for (row, sum) in known.iter().enumerate() {
         let part = parts.get(row).filter(|part| part.header.first_seq == sum.first_seq);
         let end = part.map_or(0, |part| part.end.offset);
-        if end < sum.bytes {
+        // A rewritten one that the last call could not tell of: its seal says that it is whole.
+        let rewritten = part.is_some_and(|part| part.seal.is_some() && part.header.generation > 0);
+        if end < sum.bytes && !rewritten {
             let fault = Fault::Corrupt("the backup has lost what follows; make another one");
             return Err(fault.at(&paths.segment(sum.first_seq), end));
         }
@@ -217,6 +304,7 @@ fn compare(
     parts: &[Part<'_>],
     old: Option<&View>,
     old_parts: &[Part<'_>],
+    is_same: SameEvents<'_>,
 ) -> Result<usize, Error> {
     let Some(old) = old else { return Ok(0) };
     let dir = &old.paths.dir;
@@ -231,6 +319,10 @@ fn compare(
     match (old_parts.get(same..).unwrap_or(&[]), parts.get(same)) {
         ([], _) => Ok(same),
         ([last], Some(new)) if last.may_begin(new) => Ok(same),
+        ([last], Some(new)) if last.may_be_rewritten(new) => {
+            let first_seq = last.header.first_seq;
+            if is_same(log, old, first_seq)? { Ok(same) } else { Err(apart(dir, first_seq)) }
+        }
         (rest, _) => Err(apart(dir, rest.first().map_or(0, |part| part.header.first_seq))),
     }
 }

@@ -63,7 +63,16 @@ impl OpenSegment {
         first_seq: u64,
         access: Access,
     ) -> Result<OpenSegment, Error> {
-        let path = paths.segment(first_seq);
+        OpenSegment::open_at(disk, paths.segment(first_seq), first_seq, access)
+    }
+
+    /// Opens a segment under another name than its own.
+    pub(crate) fn open_at(
+        disk: &dyn Disk,
+        path: PathBuf,
+        first_seq: u64,
+        access: Access,
+    ) -> Result<OpenSegment, Error> {
         let file = disk.open(&path, access).map_err(Error::io("open", &path))?;
         let size = file.size().map_err(Error::io("read the length of", &path))?;
         let header = OpenSegment::header(&*file, &path, size, first_seq)?;

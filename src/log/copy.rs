@@ -77,12 +77,14 @@ impl<'a> Copies<'a> {
         let mut tmp = path.clone().into_os_string();
         tmp.push(TMP);
         let tmp = PathBuf::from(tmp);
+        let before = self.now;
         let copied = self.write(from, met, judge, &tmp);
         let copied = copied.and_then(|sum| {
             let renamed = self.disk.rename(&tmp, &path);
             renamed.map_err(Error::io("rename", &tmp)).map(|()| sum)
         });
         if copied.is_err() {
+            self.now = before;
             // The next copy would remove it too, but a full disk needs the room.
             self.disk.remove(&tmp).ok();
         }

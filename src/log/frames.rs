@@ -95,7 +95,7 @@ impl<'a> Iterator for Frames<'a> {
 }
 
 /// The next batch of a sealed segment; `None` at its seal.
-fn next_sealed<'a>(
+pub(super) fn next_sealed<'a>(
     segment: &'a SealedSegment,
     loaded: &'a Loaded,
     at: &mut Position,

@@ -38,10 +38,20 @@ impl View {
         let Some(frame) = self.frame_of(last)?.filter(|frame| frame.end_seq() == seq) else {
             return Ok(None);
         };
-        // A frame's header begins with its CRC.
+        // A frame's header begins with its CRC. What is mapped is asked, since a sealed segment's
+        // name may be another file's by now.
+        let mut crc = [0; 4];
+        let row = self.sealed.partition_point(|segment| segment.seal.end_seq <= last);
+        if let Some(segment) = self.sealed.get(row) {
+            let map = &segment.loaded(&*self.env.disk)?.map;
+            let at = usize::try_from(frame.offset).unwrap_or(usize::MAX);
+            let bytes = map.bytes(at..at.saturating_add(crc.len()));
+            return Ok(bytes
+                .and_then(|bytes| bytes.first_chunk())
+                .map(|crc| u32::from_le_bytes(*crc)));
+        }
         let file =
             self.env.disk.open(frame.path, Access::Read).map_err(Error::io("open", frame.path))?;
-        let mut crc = [0; 4];
         let read = read_full(&*file, &mut crc, frame.offset);
         let count = read.map_err(Error::io("read", frame.path))?;
         Ok((count == crc.len()).then(|| u32::from_le_bytes(crc)))

@@ -11,6 +11,9 @@ use crate::planted::planted;
 /// The suffix of files that are renamed once they are whole; a leftover is no damage.
 pub(crate) const TMP: &str = ".tmp";
 
+/// The suffix of a backup's segment that its manifest still speaks of.
+pub(crate) const BEFORE: &str = ".before";
+
 /// The files and directories of one log.
 #[derive(Clone, Debug)]
 pub(crate) struct Paths {
@@ -37,6 +40,11 @@ impl Paths {
     /// The segment that starts at `first_seq`.
     pub(crate) fn segment(&self, first_seq: u64) -> PathBuf {
         self.segments.join(segment_name(first_seq))
+    }
+
+    /// A backup's segment as its manifest knows it, while a rewritten one has its name.
+    pub(crate) fn segment_before(&self, first_seq: u64) -> PathBuf {
+        self.segments.join(format!("{}{BEFORE}", segment_name(first_seq)))
     }
 
     /// The head while it is created.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::backup::Destination;
 use super::catalog::OpenSegment;
 use super::copy::{Copies, OnCopying, Origin, SegmentSum};
-use super::disk::Access;
+use super::disk::{Access, Disk};
 use super::paths::{Paths, make_dirs, names, parent_of};
 use super::segment::parse_segment_name;
 use super::{Env, Fault};
@@ -76,20 +76,15 @@ impl Building {
         let bytes = sums.iter().map(|sum| sum.bytes).sum();
         let mut copies = Copies::new(disk, &self.at.paths, bytes, on_copying);
         for sum in sums {
-            let open = OpenSegment::open(disk, &from, sum.first_seq, Access::Read)?;
-            let path = &open.path;
-            if open.size < sum.bytes {
-                let fault = Fault::Corrupt("the segment is shorter than when it was backed up");
-                return Err(fault.at(path, open.size));
+            let copied = copy_one(disk, &mut copies, from.segment(sum.first_seq), sum);
+            let before = from.segment_before(sum.first_seq);
+            match copied {
+                // A backup that was cut off has put a rewritten segment in place of this one.
+                Err(Error::Corrupt { .. }) if is_there(disk, &before)? => {
+                    copy_one(disk, &mut copies, before, sum)?;
+                }
+                copied => copied?,
             }
-            let header = open.header.as_ref();
-            let header = header.ok_or(Fault::Corrupt("the segment's header is gone"));
-            let header = header.map_err(|fault| fault.at(path, 0))?;
-            let origin = Origin { path, header, bytes: sum.bytes };
-            copies.copy(&origin, None, &mut |copied, _, _| {
-                let fault = Fault::Corrupt("the segment is not what was backed up");
-                if copied == sum { Ok(()) } else { Err(fault.at(path, 0)) }
-            })?;
         }
         Ok(())
     }
@@ -107,6 +102,38 @@ impl Building {
         if self.clear(env).is_ok() && env.disk.remove_dir(&paths.segments).is_ok() {
             env.disk.remove_dir(&paths.dir).ok();
         }
+    }
+}
+
+/// Copies a segment of a backup, if it is what was summed up.
+fn copy_one(
+    disk: &dyn Disk,
+    copies: &mut Copies<'_>,
+    path: PathBuf,
+    sum: &SegmentSum,
+) -> Result<(), Error> {
+    let open = OpenSegment::open_at(disk, path, sum.first_seq, Access::Read)?;
+    let path = &open.path;
+    if open.size < sum.bytes {
+        let fault = Fault::Corrupt("the segment is shorter than when it was backed up");
+        return Err(fault.at(path, open.size));
+    }
+    let header = open.header.as_ref();
+    let header = header.ok_or(Fault::Corrupt("the segment's header is gone"));
+    let header = header.map_err(|fault| fault.at(path, 0))?;
+    let origin = Origin { path, header, bytes: sum.bytes };
+    copies.copy(&origin, None, &mut |copied, _, _| {
+        let fault = Fault::Corrupt("the segment is not what was backed up");
+        if copied == sum { Ok(()) } else { Err(fault.at(path, 0)) }
+    })?;
+    Ok(())
+}
+
+fn is_there(disk: &dyn Disk, path: &Path) -> Result<bool, Error> {
+    match disk.open(path, Access::Read) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io("open", path)(error)),
     }
 }
 

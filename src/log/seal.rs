@@ -87,6 +87,12 @@ impl Seal {
         })
     }
 
+    /// Whether it stands for the same end of the same segment, rewritten or not.
+    pub(crate) fn ends_as(&self, other: &Seal) -> bool {
+        let end = |seal: &Seal| (seal.end_seq, seal.chain_out, seal.tally);
+        end(self) == end(other)
+    }
+
     /// Where in the segment the directory's columns are, for a seal whose frame starts at `offset`.
     pub(crate) fn columns_at(&self, offset: u64) -> Range<u64> {
         let start = offset + u64::from(HEADER_BYTES) + FIXED_BYTES as u64;

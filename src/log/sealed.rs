@@ -157,6 +157,12 @@ impl SealedSegment {
         }
     }
 
+    /// The same segment under another name, not mapped yet.
+    pub(crate) fn renamed(&self, path: PathBuf) -> SealedSegment {
+        let (header, seal) = (self.header.clone(), self.seal.clone());
+        SealedSegment { path, header, seal, size: self.size, loaded: OnceLock::new() }
+    }
+
     /// Maps the segment once.
     pub(crate) fn loaded(&self, disk: &dyn Disk) -> Result<&Loaded, Error> {
         if let Some(loaded) = self.loaded.get() {
@@ -190,14 +196,15 @@ impl SealedSegment {
         Ok(Loaded { map, header, seal, seal_offset, size, checked })
     }
 
+    /// The segment as it is on the disk now, where a rewritten one may have its name.
+    pub(crate) fn again(&self, disk: &dyn Disk) -> Result<SealedSegment, Error> {
+        let Loaded { header, seal, size, .. } = self.load(disk)?;
+        Ok(SealedSegment { path: self.path.clone(), header, seal, size, loaded: OnceLock::new() })
+    }
+
     /// Whether another header and seal stand for the same part of the same log.
     fn continues(&self, header: &SegmentHeader, seal: &Seal) -> bool {
-        header.meta == self.header.meta
-            && header.first_seq == self.header.first_seq
-            && header.chain_in == self.header.chain_in
-            && seal.end_seq == self.seal.end_seq
-            && seal.chain_out == self.seal.chain_out
-            && seal.tally == self.seal.tally
+        header.begins_as(&self.header) && seal.ends_as(&self.seal)
     }
 
     /// Where a look-up by sequence or ordinal finds its batch: the last one for which `before`

@@ -30,6 +30,12 @@ pub(crate) struct SegmentHeader {
 }
 
 impl SegmentHeader {
+    /// Whether it stands for the same beginning of the same segment, rewritten or not.
+    pub(crate) fn begins_as(&self, other: &SegmentHeader) -> bool {
+        let place = |header: &SegmentHeader| (header.first_seq, header.chain_in);
+        self.meta == other.meta && place(self) == place(other)
+    }
+
     pub(crate) fn encode(&self) -> [u8; 128] {
         let mut bytes = [0; 128];
         let Range { start, end } = self.meta.time_range_us;

@@ -1,6 +1,7 @@
 //! Saved statistics: which checkpoint is used, when one is written, which are deleted.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::files;
@@ -91,6 +92,33 @@ pub(super) fn ask<T>(
     fits.then(|| question(&saved).ok())?
 }
 
+/// Where the newest checkpoint that fits the log ends, by its header; 0 without one.
+pub(super) fn newest_end(env: &Env, dir: &Path, source: &Source<'_>) -> Result<u64, Error> {
+    for (end, path) in list(env, dir)? {
+        let Some(map) = files::map(env, &path)?.filter(|_| end <= source.end()) else { continue };
+        let Ok(header) = checkpoint::decode_header(map.all(), source.log_id()) else { continue };
+        if fits(source, end, &header)? {
+            return Ok(end);
+        }
+    }
+    Ok(0)
+}
+
+/// Removes the checkpoints that end behind the first event of a range, up to its end.
+pub(super) fn remove_within(env: &Env, dir: &Path, range: Range<u64>) -> Result<(), Error> {
+    let within = |end: u64| end > range.start && end <= range.end;
+    let mut removed = false;
+    for (_, path) in list(env, dir)?.into_iter().filter(|(end, _)| within(*end)) {
+        env.disk.remove(&path).map_err(Error::io("remove", &path))?;
+        removed = true;
+    }
+    let dir = dir.join(CHECKPOINTS);
+    if !removed {
+        return Ok(());
+    }
+    env.disk.sync_dir(&dir).map_err(Error::io("sync the directory", &dir))
+}
+
 /// A sequence up to which a checkpoint proves the log to have been durable; 0 without one.
 pub(super) fn evidence(env: &Env, dir: &Path, log_id: u64) -> Result<u64, Error> {
     for (_, path) in list(env, dir)? {
@@ -132,14 +160,14 @@ pub(super) fn fold_to(
 }
 
 /// Writes a checkpoint if at least `events_min` events follow the last one, and deletes those it
-/// replaces.
+/// replaces; whether it did.
 pub(super) fn write_if_due(
     env: &Env,
     dir: &Path,
     source: &Source<'_>,
     log_id: u64,
     events_min: u64,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     // One that names an end which the log does not have is none of this log's.
     let last = list(env, dir)?.into_iter().find(|(end, _)| *end <= source.end());
     let last = last.map_or(0, |(end, _)| end);
@@ -148,15 +176,15 @@ pub(super) fn write_if_due(
         source.end().saturating_sub(last) >= events_min.max(customers)
     };
     if !due(0) {
-        return Ok(());
+        return Ok(false);
     }
     let mut statistics = newest(env, dir, source)?.unwrap_or_default();
     if !due(statistics.customers().len()) {
-        return Ok(());
+        return Ok(false);
     }
     let from = statistics.end();
     catch_up(source, &mut statistics, from)?;
-    let Some(chain) = source.chain_at(statistics.end())? else { return Ok(()) };
+    let Some(chain) = source.chain_at(statistics.end())? else { return Ok(false) };
     let mut bytes = Vec::new();
     checkpoint::encode(&statistics, log_id, chain, &mut bytes);
     let path = dir.join(CHECKPOINTS).join(format!("{:020}.ckpt", statistics.end()));
@@ -164,5 +192,5 @@ pub(super) fn write_if_due(
     for (_, old) in list(env, dir)?.into_iter().skip(KEPT) {
         env.disk.remove(&old).map_err(Error::io("remove", &old))?;
     }
-    Ok(())
+    Ok(true)
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::pack::Packer;
 use super::rules::agreed_rules;
 use super::shelf::Shelf;
 use super::sidecars::{KEYS, check_sealed};
@@ -29,6 +30,7 @@ pub(super) struct Ingest {
     /// Set while a call is under way; still set afterwards, its pending events must be forgotten.
     pub(super) busy: bool,
     checkpoint_events_min: u64,
+    packer: Packer,
 }
 
 impl Ingest {
@@ -57,7 +59,8 @@ impl Ingest {
     fn over(env: Env, shelf: Shelf, log_id: u64) -> Ingest {
         let admission = Admission::new(log_id, shelf.end(), shelf.tally());
         let (body, view, busy, checkpoint_events_min) = (Vec::new(), None, false, u64::MAX);
-        Ingest { env, shelf, admission, body, view, busy, checkpoint_events_min }
+        let packer = Packer::new();
+        Ingest { env, shelf, admission, body, view, busy, checkpoint_events_min, packer }
     }
 
     /// Whether there is a log; else this is a scratch store.
@@ -106,7 +109,21 @@ impl Ingest {
     /// What can wait until no receipt is waited for, while nothing is pending.
     pub(super) fn tend(&mut self) -> Result<(), Error> {
         self.save_keys_if_due();
+        self.pack(false)?;
         self.shelf.writer.as_mut().map_or(Ok(()), Writer::tend)
+    }
+
+    /// Packs a little of what there is to pack, or, before the log is let go of, a segment.
+    fn pack(&mut self, whole: bool) -> Result<(), Error> {
+        let (Some(view), Some(writer)) = (&self.view, &mut self.shelf.writer) else {
+            return Ok(());
+        };
+        let dir = view.dir().to_path_buf();
+        let changed = match whole {
+            true => self.packer.finish(&self.env, &dir, writer),
+            false => self.packer.step(&self.env, &dir, writer),
+        };
+        if changed { self.look() } else { Ok(()) }
     }
 
     /// Saves keys that were entered since the last time, if there are many: as with checkpoints,
@@ -121,6 +138,7 @@ impl Ingest {
         // What a call that was given up has left pending is in no batch.
         if !self.busy {
             self.save_keys_if_due();
+            self.pack(true)?;
         }
         self.shelf.writer.map_or(Ok(()), Writer::close)
     }
@@ -133,14 +151,17 @@ impl Ingest {
 
     /// Writes a checkpoint if enough durable events follow the last one. It is derived: one that
     /// cannot be written costs the next answer time, and the log nothing.
-    pub(super) fn checkpoint_if_due(&self) {
+    pub(super) fn checkpoint_if_due(&mut self) {
         let Some(view) = &self.view else { return };
         if self.synced_end() < view.end() && !planted("checkpoint of unsynced events") {
             return;
         }
         let (source, log_id) = (Source::Own(view), view.meta().log_id);
         let events_min = self.checkpoint_events_min;
-        drop(checkpoints::write_if_due(&self.env, view.dir(), &source, log_id, events_min));
+        let wrote = checkpoints::write_if_due(&self.env, view.dir(), &source, log_id, events_min);
+        if wrote.is_ok_and(|wrote| wrote) {
+            self.packer.look_again();
+        }
     }
 
     /// All below is on the disk. A scratch store has none.

@@ -15,11 +15,13 @@ mod evidence;
 mod explain;
 mod files;
 mod filter;
+mod fold;
 mod follower;
 mod held;
 mod index;
 mod ingest;
 mod names;
+mod pack;
 mod parallel;
 mod records;
 mod repair;
@@ -55,23 +57,19 @@ use std::marker;
 use std::path::{Path, PathBuf};
 
 use crate::event::Rules;
-use crate::log::{BodyReader, Env, View};
+use crate::log::{BodyReader, Env};
 use crate::projection::figures::Figures;
 use crate::projection::{Digest, Projection, Statistics, TimeFrame};
 use crate::{Error, codec};
 use answers::Answers;
 use ingest::Ingest;
 use names::{Names, each_customer};
-use parallel::RunLength;
 use rules::agreed_rules;
 use source::Source;
 
 /// How the log reads what it needs of a batch.
 const READERS: BodyReader =
     BodyReader { customers_before: codec::customers_before, tally: codec::tally };
-
-/// Fewer events than this are folded on one thread, sooner than others could be of help.
-const PARALLEL_EVENTS_MIN: u64 = 1 << 16;
 
 /// One log directory, to append to and to ask.
 ///
@@ -346,48 +344,6 @@ impl Store {
                 Ok(Source::View(Box::new(view)))
             }
         }
-    }
-
-    /// The log's statistics over a frame: the newest checkpoint, continued. A window of time is
-    /// folded from the first event, since no checkpoint knows it.
-    fn statistics(&self, source: &Source<'_>, frame: TimeFrame) -> Result<Statistics, Error> {
-        let saved = match (&self.dir, frame) {
-            (Some(dir), TimeFrame::Dataset | TimeFrame::Customer) => {
-                checkpoints::newest(&self.env, dir, source)?
-            }
-            (None, _) | (Some(_), TimeFrame::Window { .. }) => None,
-        };
-        self.continued(source, saved, frame, &mut |_| {})
-    }
-
-    /// Statistics that were saved, or none, with what they lack of the log.
-    fn continued(
-        &self,
-        source: &Source<'_>,
-        saved: Option<Statistics>,
-        frame: TimeFrame,
-        on_progress: &mut (dyn FnMut(u64) + Send),
-    ) -> Result<Statistics, Error> {
-        let fresh = || Statistics::over(frame);
-        let mut statistics = saved.unwrap_or_else(fresh);
-        statistics.reserve(source.view().map_or(0, View::customers_max));
-        // Each thread makes room for all customers, which is to cost less than what it saves.
-        let events = source.end().saturating_sub(statistics.end());
-        let customers = statistics.customers().len() as u64;
-        let is_worth = events >= PARALLEL_EVENTS_MIN.max(customers);
-        if let Some(view) = source.view().filter(|_| is_worth && self.options.threads.get() > 1) {
-            let (threads, length) = (self.options.threads, RunLength::USUAL);
-            match parallel::catch_up(view, statistics, threads, length, on_progress) {
-                Some(whole) => return Ok(whole),
-                None => statistics = fresh(),
-            }
-        }
-        source.batches(statistics.end(), &mut |batch| {
-            statistics.apply(batch)?;
-            on_progress(statistics.end());
-            Ok(true)
-        })?;
-        Ok(statistics)
     }
 }
 

@@ -20,7 +20,8 @@ pub struct Options {
     pub sync: Sync,
     /// A checkpoint is written at the end of a call when so many events, or as many as there are
     /// customers, follow the last one: writing it costs 32 bytes a customer. Keys of events are saved for
-    /// each sixteenth of it.
+    /// each sixteenth of it. Sealed segments below a checkpoint that have many more batches than their
+    /// events need are packed, a little at a time between calls.
     pub checkpoint_events_min: u64,
     /// On how many threads the log is folded into statistics, if it is long. Each takes 32 bytes a
     /// customer.

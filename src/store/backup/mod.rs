@@ -12,7 +12,9 @@ use self::manifest::Manifest;
 use super::Store;
 use super::evidence::{self, names};
 use crate::Error;
-use crate::log::{Destination, Env, OnCopying, nested};
+use crate::codec::{Batch, Rows};
+use crate::log::{Destination, Env, Frame, OnCopying, View, nested};
+use crate::planted::planted;
 
 /// What a backup holds, and what was new in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +62,7 @@ impl Store {
             return Err(refused(&format!("{} is a backup of another log", dest.display())));
         }
         let known = old.as_ref().map_or(&[][..], |old| &old.sums);
-        let copied = view.back_up(&to, known, on_copying)?;
+        let copied = view.back_up(&to, known, &mut same_events, on_copying)?;
         let manifest = Manifest {
             log_id: view.meta().log_id,
             end: view.end(),
@@ -69,6 +71,7 @@ impl Store {
             sums: copied.sums,
         };
         manifest.write(env, dest)?;
+        to.forget_before(env)?;
         Ok(Backup {
             end: manifest.end,
             segments: manifest.sums.len() as u64,
@@ -78,6 +81,31 @@ impl Store {
             copied_bytes: copied.bytes,
         })
     }
+}
+
+/// Whether a log has the events of an older view of it, from a sequence on where both have a batch.
+fn same_events(log: &View, old: &View, from: u64) -> Result<bool, Error> {
+    let (mut frames, mut rows, mut first) = (log.frames(from), Rows::default(), from);
+    for frame in old.frames(from) {
+        let frame = frame?;
+        for (sequence, row) in (frame.first_seq..).zip(read_rows(&frame)?.iter()) {
+            while sequence >= first + rows.len() as u64 {
+                let Some(frame) = frames.next().transpose()? else { return Ok(false) };
+                (first, rows) = (frame.first_seq, read_rows(&frame)?);
+            }
+            let at = usize::try_from(sequence - first).unwrap_or(usize::MAX);
+            if rows.get(at) != Some(row) && !planted("events of a backup not compared") {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+fn read_rows(frame: &Frame<'_>) -> Result<Rows, Error> {
+    let batch = Batch::decode(&frame.body, frame.first_seq, frame.events);
+    let rows = batch.and_then(|batch| batch.rows());
+    rows.map_err(|fault| fault.at(frame.path, frame.offset))
 }
 
 /// How long a backup was once, by its manifest; 0 without a sound one of this log. Where nothing

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::backup::{DEST, DIR, NEW, back_up, exported, fill, restore};
+use super::pack::{idle_store, in_small_calls, pack_all};
 use super::*;
 use crate::log::{SimDisk, SimFault};
 
@@ -30,6 +31,34 @@ fn base(is_backed_up: bool) -> Base {
     let all = exported(&disk, DIR).unwrap();
     // All of it on the disk, and nothing counted.
     Base { disk: SimDisk::of_files(&disk.files()), old, all }
+}
+
+/// With a backup of its beginning, whose last segment was sealed and packed since.
+fn packed() -> Base {
+    let disk = SimDisk::default();
+    in_small_calls(&mut idle_store(&disk), 13);
+    let disk = disk.kill();
+    back_up(&disk).unwrap();
+    let old = exported(&disk, DIR).unwrap();
+    in_small_calls(&mut idle_store(&disk), 22);
+    let disk = disk.kill();
+    pack_all(&disk);
+    let all = exported(&disk, DIR).unwrap();
+    let base = Base { disk: SimDisk::of_files(&disk.files()), old: Some(old), all };
+    // What is tried here: the end of the old backup lies in a segment that was packed.
+    let whole = base.disk.copy();
+    back_up(&whole).unwrap();
+    let generations = |dir: &str| {
+        let store = open(Arc::new(whole.clone()), Path::new(dir), 9, 1 << 10).unwrap();
+        let segments = store.info().unwrap().segments;
+        segments.iter().map(|segment| (segment.generation, segment.first)).collect::<Vec<_>>()
+    };
+    let (log, copied) = (generations(DIR), generations(DEST));
+    assert!(log[0].0 == 1 && copied[0].0 == 0, "one that was whole stays: {log:?} {copied:?}");
+    let end = base.old.as_ref().unwrap().len() as u64;
+    let last = copied.iter().rev().find(|(_, first)| *first < end).unwrap();
+    assert_eq!(last.0, 1, "{log:?} {copied:?}");
+    base
 }
 
 /// The seeds of a run, three from `LTVLOG_SEED` on; with `LTVLOG_TIER=ci` twelve, with `campaign`
@@ -101,14 +130,17 @@ fn check_again(base: &Base, disk: &SimDisk, context: &str) {
     assert_eq!(exported(disk, NEW).expect(context), base.all, "{context}");
     let backup = open(Arc::new(disk.clone()), Path::new(DEST), 9, 1 << 10).expect(context);
     assert_eq!(backup.verify().expect(context).problems, [], "{context}");
-    let left = below(disk, DEST).into_keys().find(|path| path.to_string_lossy().contains("tmp"));
+    let left = below(disk, DEST).into_keys().find(|path| {
+        let path = path.to_string_lossy();
+        path.contains("tmp") || path.contains("before")
+    });
     assert_eq!(left, None, "{context}");
 }
 
 #[test]
 fn a_power_cut_anywhere_leaves_the_backup_before_it() {
     let mut cuts = 0;
-    let bases = [base(false), base(true)];
+    let bases = [base(false), base(true), packed()];
     for (seed, base) in seeds().flat_map(|seed| bases.iter().map(move |base| (seed, base))) {
         let whole = base.disk.copy();
         back_up(&whole).unwrap();
@@ -143,7 +175,7 @@ fn a_power_cut_anywhere_leaves_the_backup_before_it() {
 #[test]
 fn any_failing_call_of_a_backup_is_an_error_and_the_next_completes_it() {
     let mut failed = 0;
-    for base in [base(false), base(true)] {
+    for base in [base(false), base(true), packed()] {
         let whole = base.disk.copy();
         back_up(&whole).unwrap();
         for at in 0..whole.changes() {

@@ -169,6 +169,8 @@ fn exported(disk: &SimDisk) -> Result<Vec<String>, Error> {
 pub(super) struct Whole {
     pub(super) events: Vec<String>,
     changes: u64,
+    /// Segments that were packed.
+    packed: usize,
 }
 
 impl Whole {
@@ -178,7 +180,9 @@ impl Whole {
         run_to_end(&disk, 1, calls, way, &mut acknowledged).unwrap();
         let (events, changes) = (exported(&disk).unwrap(), disk.changes());
         assert!(way.sync == Sync::None || acknowledged == events.len() as u64, "{way:?}");
-        Whole { events, changes }
+        let segments = open(Arc::new(disk), Path::new(DIR), 2, 1 << 10).unwrap().info().unwrap();
+        let packed = segments.segments.iter().filter(|segment| segment.generation > 0).count();
+        Whole { events, changes, packed }
     }
 }
 
@@ -190,11 +194,12 @@ fn what_a_receipt_speaks_of_survives_any_power_cut() {
         Err(_) => (6, 2),
     };
     let first = std::env::var("LTVLOG_SEED").map_or(0, |seed| seed.parse().unwrap());
-    let mut states = 0;
+    let (mut states, mut packed) = (0, 0);
     for workload in first..first + workloads {
         let way = if workload == 0 { Way::USUAL } else { Way::of(workload) };
         let calls = if workload == 0 { calls() } else { random_calls(workload, way) };
         let whole = Whole::of(&calls, way);
+        packed += whole.packed;
         for at in 0..whole.changes {
             for cut in 0..cuts {
                 let disk = SimDisk::default();
@@ -214,8 +219,10 @@ fn what_a_receipt_speaks_of_survives_any_power_cut() {
             }
         }
     }
-    println!("T1: {states} crash states of {workloads} stores, seeds from {first}");
-    assert!(states > 100, "{states} states");
+    println!(
+        "T1: {states} crash states of {workloads} stores, seeds from {first}, {packed} segments packed"
+    );
+    assert!(states > 100 && packed > 0, "{states} states, {packed} segments packed");
 }
 
 /// Every call of the disk fails once: the store says so, and a new one goes on.

@@ -15,6 +15,7 @@ mod keys;
 mod looks;
 mod marks;
 mod meanwhile;
+mod pack;
 mod parallel;
 mod repair;
 mod repair_crash;

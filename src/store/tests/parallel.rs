@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use super::*;
 use crate::codec::{BatchBuilder, Placement, RowKind};
-use crate::log::{LogMeta, LogSettings, SimDisk, Writer};
+use crate::log::{LogMeta, LogSettings, SimDisk, View, Writer};
 use crate::store::parallel::{RunLength, catch_up};
 use crate::store::{READERS, checkpoints};
 
