@@ -26,7 +26,39 @@ pub(crate) struct OrderState {
     pub(crate) order_seq: u64,
 }
 
+/// Memory that reading newcomers works in.
+#[derive(Debug, Default)]
+pub(crate) struct Newcomers {
+    kinds: Vec<u8>,
+    key_lengths: Vec<u8>,
+    keys: String,
+}
+
 impl Batch<'_> {
+    /// Gives the key of each CUSTOMER NEW, in order; it is empty if it was erased.
+    pub(crate) fn each_newcomer(
+        &self,
+        scratch: &mut Newcomers,
+        each: &mut dyn FnMut(&str),
+    ) -> Result<(), Fault> {
+        let Newcomers { kinds, key_lengths, keys } = scratch;
+        let counts = self.kinds(kinds)?;
+        if counts.customers_new == 0 {
+            return Ok(());
+        }
+        self.read_keys(&counts, key_lengths, keys)?;
+        let (mut start, mut lengths) = (0, key_lengths.iter());
+        for kind in kinds.iter().filter(|kind| has_key(**kind)) {
+            let end = start + usize::from(*lengths.next().ok_or(ROWS)?);
+            let key = keys.get(start..end).ok_or(ROWS)?;
+            if *kind == RowKind::CustomerNew.value() {
+                each(key);
+            }
+            start = end;
+        }
+        Ok(())
+    }
+
     /// Reads the key of a row into `out`, in place of what is there, and tells the row's kind;
     /// none of a row without a key or of a kind that is not known. An empty key was erased.
     pub(crate) fn key_at(&self, row: usize, out: &mut String) -> Result<Option<RowKind>, Fault> {

@@ -37,7 +37,7 @@ pub(crate) mod trial;
 pub(crate) use batch::BatchBuilder;
 pub use counts::Counts;
 pub(crate) use explain::columns;
-pub(crate) use look::OrderState;
+pub(crate) use look::{Newcomers, OrderState};
 pub use rows::{Row, Rows};
 pub(crate) use tally::{customers_before, tally};
 pub use view::Batch;

@@ -192,9 +192,7 @@ impl<'a> Batch<'a> {
         self.superseded_cents(&counts, &mut rows.superseded_cents)?;
         self.superseded_times(&counts, &mut rows.superseded_times_us)?;
         self.order_seqs(&counts, &mut rows.order_seqs)?;
-        self.read(id::KEY_LENGTH, counts.keyed, &mut rows.key_lengths)?;
-        let length = rows.key_lengths.iter().map(|length| usize::from(*length)).sum();
-        read_text(self.keys.as_ref(), counts.keyed, length, &mut rows.keys)?;
+        self.read_keys(&counts, &mut rows.key_lengths, &mut rows.keys)?;
         self.fields(&mut rows.fields)?;
         let count = texts_of(&rows.fields);
         let (lengths, texts) = (&mut rows.text_lengths, &mut rows.texts);
@@ -202,6 +200,18 @@ impl<'a> Batch<'a> {
             distinct::expand(&choices, lengths, texts)?;
         }
         rows.place_rows().ok_or(ROWS)
+    }
+
+    /// Reads the keys of the rows that have one, one after the other, and their lengths.
+    pub(super) fn read_keys(
+        &self,
+        counts: &Counts,
+        lengths: &mut Vec<u8>,
+        keys: &mut String,
+    ) -> Result<(), Fault> {
+        self.read(id::KEY_LENGTH, counts.keyed, lengths)?;
+        let length = lengths.iter().map(|length| usize::from(*length)).sum();
+        read_text(self.keys.as_ref(), counts.keyed, length, keys)
     }
 
     /// Reads the optional texts as they stand: one for each of `count`, or the distinct ones, and

@@ -1,7 +1,7 @@
 //! From ordinals back to people: a customer's id and fields, read from the log when asked for.
 
 use super::source::Source;
-use crate::codec::{Batch, Row, RowKind};
+use crate::codec::{Batch, Newcomers, Row, RowKind};
 use crate::event::{FIELD_COUNT, Field};
 use crate::projection::figures::Figures;
 use crate::{Error, Fault};
@@ -22,28 +22,15 @@ pub(super) fn each_customer(
     source: &Source<'_>,
     each: &mut dyn FnMut(&str, u32),
 ) -> Result<(), Error> {
-    let mut kinds = Vec::new();
+    let mut scratch = Newcomers::default();
     source.batches(0, &mut |batch| {
-        each_newcomer(batch, &mut kinds, each)?;
+        let mut ordinal = batch.customers_before();
+        batch.each_newcomer(&mut scratch, &mut |id| {
+            each(id, ordinal);
+            ordinal = ordinal.saturating_add(1);
+        })?;
         Ok(true)
     })
-}
-
-fn each_newcomer(
-    batch: &Batch<'_>,
-    kinds: &mut Vec<u8>,
-    each: &mut dyn FnMut(&str, u32),
-) -> Result<(), Fault> {
-    if batch.kinds(kinds)?.customers_new == 0 {
-        return Ok(());
-    }
-    let ordinals = batch.customers_before()..;
-    let rows = batch.rows()?;
-    let newcomers = rows.iter().filter(|row| row.kind == Some(RowKind::CustomerNew));
-    for (row, ordinal) in newcomers.zip(ordinals) {
-        each(row.key.unwrap_or_default(), ordinal);
-    }
-    Ok(())
 }
 
 /// Resolves ordinals; quick on ordinals that rise. One customer of a batch is looked up in it; if
