@@ -137,19 +137,16 @@ mod tests {
         ("waiting caller not woken", GROUPS),
         ("group left waiting", GROUPS),
         (
-            "removed name taken at once",
+            "renamed before its name is durable",
             "store::tests::replaced::a_power_cut_never_renames_what_was_half_written_before",
         ),
         ("rewritten segment not synced", PACK_CUT),
+        ("removed checkpoint not durable", STORE),
         ("chain not carried over", PACK),
         ("marks lost in packing", PACK),
         (
             "checkpoint inside a packed segment kept",
             "store::tests::pack::no_checkpoint_ends_inside_a_packed_segment",
-        ),
-        (
-            "checkpoint not given up",
-            "store::tests::pack::statistics_that_were_read_before_packing_are_continued_after_it",
         ),
         (
             "told segment replaced at once",

@@ -163,11 +163,13 @@ pub(crate) fn run(shared: &Shared, args: &AppendArgs, out: &mut Out) -> Result<E
         }
     };
     let fed = feed.run(&mut store, (args.strict, args.hold_max), &mut on_synced)?;
-    store.close()?;
     if fed.interrupted {
         say::note("interrupted: what was accepted is in the log; the call can be repeated");
     }
-    match printed.and_then(|()| print(&fed.receipt, out)).and_then(|()| out.done()) {
+    // Before the store is closed, which may take its time and concerns nobody who waits for this.
+    let printed = printed.and_then(|()| print(&fed.receipt, out)).and_then(|()| out.done());
+    store.close()?;
+    match printed {
         // The events are in the log whether or not somebody reads the receipt.
         Ok(()) | Err(Failure::Closed) => Ok(fed.ending()),
         Err(failure) => Err(failure),

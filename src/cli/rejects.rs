@@ -18,6 +18,8 @@ const SHOWN_LETTERS: usize = 120;
 pub(crate) struct Rejects {
     file: Option<(PathBuf, BufWriter<File>)>,
     shown: Vec<String>,
+    /// The last one, which says of a damaged archive that it is one.
+    last: Option<String>,
     count: u64,
     /// Memory for the line at hand.
     line: String,
@@ -38,7 +40,7 @@ impl Rejects {
             Ok((path.to_path_buf(), BufWriter::new(file)))
         };
         let file = path.map(open).transpose()?;
-        Ok(Rejects { file, shown: Vec::new(), count: 0, line: String::new() })
+        Ok(Rejects { file, shown: Vec::new(), last: None, count: 0, line: String::new() })
     }
 
     /// The open file, to be compared with those that are read.
@@ -63,6 +65,8 @@ impl Rejects {
             None => {
                 if self.shown.len() < SHOWN_MAX {
                     self.shown.push(as_shown(source, rejected));
+                } else {
+                    self.last = Some(as_shown(source, rejected));
                 }
                 Ok(())
             }
@@ -91,10 +95,9 @@ impl Rejects {
                 say::note(&format!("{told} and added to {}", path.display()));
             }
             None => {
-                for line in &self.shown {
-                    say::line(line);
-                }
-                let kept = u64::try_from(self.shown.len()).unwrap_or(u64::MAX);
+                let shown = self.shown.iter().chain(&self.last);
+                shown.clone().for_each(|line| say::line(line));
+                let kept = u64::try_from(shown.count()).unwrap_or(u64::MAX);
                 let more = match self.count.saturating_sub(kept) {
                     0 => String::new(),
                     more => format!(", {} of them not shown", count(more)),

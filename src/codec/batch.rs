@@ -2,6 +2,8 @@
 //!
 //! Decides nothing about events, and not when a batch is full; it counts what helps to decide.
 
+use std::collections::BTreeMap;
+
 use super::bytes::write_bytes;
 use super::column::{BODY_BYTES_MAX, Column, id};
 use super::distinct::Distinct;
@@ -143,6 +145,15 @@ impl BatchBuilder {
         }
         self.marks = kept;
         true
+    }
+
+    /// Has these marks in place of all that were set; they were read from batches.
+    pub(crate) fn set_marks(&mut self, marks: &BTreeMap<Vec<u8>, Vec<u8>>) {
+        self.marks.clear();
+        for (source, position) in marks {
+            let written = write_mark(source, position, &mut self.marks);
+            debug_assert!(written, "a mark that was read has parts that fit");
+        }
     }
 
     /// A row that was pushed.

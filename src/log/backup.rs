@@ -2,8 +2,8 @@
 //! reads a log reads it, but nobody appends to it.
 //!
 //! A copy is made beside its name, synced, and renamed, segment after segment: at any moment the
-//! backup is a log that ends where one of the copies does. A segment only ever grows, so the copy
-//! of a longer one begins with the bytes of the shorter one it replaces. Which bytes were copied
+//! backup is a log that ends where one of the copies does. A segment only grows, so the copy of a
+//! longer one begins with the bytes of the shorter one it replaces, unless it was rewritten. Which bytes were copied
 //! whole is for a manifest to say, which is not known here.
 
 use std::io;
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::catalog::list;
 use super::copy::{Copies, OnCopying, Origin, SegmentSum, sum_of};
-use super::disk::{Access, Lock};
+use super::disk::{Access, File, Lock};
 use super::open::lock_dir;
 use super::paths::{BEFORE, Paths, make_dirs, sync_above};
 use super::roll::sync_dir;
@@ -82,6 +82,8 @@ impl Destination {
 /// A segment as far as it is to be copied.
 struct Part<'a> {
     path: &'a Path,
+    /// The file, where the view has it open.
+    file: Option<&'a dyn File>,
     header: &'a SegmentHeader,
     seal: Option<&'a Seal>,
     /// Where its bytes end.
@@ -92,6 +94,7 @@ impl<'a> Part<'a> {
     fn of(segment: &'a SealedSegment) -> Part<'a> {
         Part {
             path: &segment.path,
+            file: None,
             header: &segment.header,
             seal: Some(&segment.seal),
             end: Position { offset: segment.size, seq: segment.seal.end_seq, chain: None },
@@ -109,8 +112,9 @@ impl Part<'_> {
             })
     }
 
+    /// Whether one of them was rewritten, and the other is not the same file.
     fn is_other_generation(&self, other: &Part<'_>) -> bool {
-        self.header.generation != other.header.generation
+        self.header.generation.max(other.header.generation) > 0 && self.header != other.header
     }
 
     /// Whether this may be the beginning of what was rewritten since. Only its events can tell.
@@ -131,7 +135,7 @@ impl Part<'_> {
     }
 
     fn origin(&self) -> Origin<'_> {
-        Origin { path: self.path, header: self.header, bytes: self.end.offset }
+        Origin { path: self.path, file: self.file, header: self.header, bytes: self.end.offset }
     }
 
     /// What was read of a file must end as this does.
@@ -154,7 +158,8 @@ impl View {
     fn parts(&self) -> Vec<Part<'_>> {
         let sealed = self.sealed.iter().map(|segment| Part::of(segment));
         let active = self.active.as_ref().map(|active| Part {
-            path: &active.segment.path,
+            path: active.segment.path(),
+            file: Some(&*active.segment.file),
             header: &active.segment.header,
             seal: None,
             end: active.extent.end,
@@ -206,7 +211,17 @@ impl View {
                         keep_before(env, paths, part.header.first_seq)?;
                     }
                     let met = met.filter(|_| row == kept);
-                    self.copy_part(row, part, met, &paths.dir, &mut copies)?
+                    match copy_part(part, met, &paths.dir, &mut copies) {
+                        Ok(sum) => sum,
+                        Err(error) => {
+                            let again = self.rewritten_meanwhile(row)?.ok_or(error)?;
+                            if let Some(old) = old.as_ref().filter(|_| met.is_some()) {
+                                check_events(self, old, part.header.first_seq, is_same)?;
+                                keep_before(env, paths, part.header.first_seq)?;
+                            }
+                            copy_part(&Part::of(&again), None, &paths.dir, &mut copies)?
+                        }
+                    }
                 }
             };
             copied.sums.push(sum);
@@ -216,29 +231,35 @@ impl View {
         Ok(copied)
     }
 
-    /// Copies a segment. A sealed one may be rewritten while it is read, and is read again then.
-    fn copy_part(
-        &self,
-        row: usize,
-        part: &Part<'_>,
-        met: Option<Position>,
-        to: &Path,
-        copies: &mut Copies<'_>,
-    ) -> Result<SegmentSum, Error> {
-        let mut copy = |part: &Part<'_>, met: Option<Position>| {
-            copies.copy(&part.origin(), met, &mut |sum, end, is_met| {
-                part.check_end(part.path, sum, end)?;
-                if is_met { Ok(()) } else { Err(apart(to, part.header.first_seq)) }
-            })
-        };
-        let copied = copy(part, met);
-        let Some(sealed) = self.sealed.get(row).filter(|_| copied.is_err()) else { return copied };
+    /// A sealed segment as it is now, if it was rewritten since this view was made.
+    fn rewritten_meanwhile(&self, row: usize) -> Result<Option<SealedSegment>, Error> {
+        let Some(sealed) = self.sealed.get(row) else { return Ok(None) };
         let again = sealed.again(&*self.env.disk)?;
-        if again.header == sealed.header || planted("packed segment not read again") {
-            return copied;
-        }
-        copy(&Part::of(&again), None)
+        let rewritten = again.header != sealed.header && !planted("packed segment not read again");
+        Ok(rewritten.then_some(again))
     }
+}
+
+fn copy_part(
+    part: &Part<'_>,
+    met: Option<Position>,
+    to: &Path,
+    copies: &mut Copies<'_>,
+) -> Result<SegmentSum, Error> {
+    copies.copy(&part.origin(), met, &mut |sum, end, is_met| {
+        part.check_end(part.path, sum, end)?;
+        if is_met { Ok(()) } else { Err(apart(to, part.header.first_seq)) }
+    })
+}
+
+/// Checks that the log has the events of a backup, whose last segment begins at this sequence.
+fn check_events(
+    log: &View,
+    old: &View,
+    first_seq: u64,
+    is_same: SameEvents<'_>,
+) -> Result<(), Error> {
+    if is_same(log, old, first_seq)? { Ok(()) } else { Err(apart(&old.paths.dir, first_seq)) }
 }
 
 /// Whether two views have the same events from a sequence on to the end of the second.
@@ -291,7 +312,7 @@ fn check_whole(paths: &Paths, known: &[SegmentSum], parts: &[Part<'_>]) -> Resul
 fn check_kept(env: &Env, paths: &Paths, part: &Part<'_>) -> Result<SegmentSum, Error> {
     let path = paths.segment(part.header.first_seq);
     let file = env.disk.open(&path, Access::Write).map_err(Error::io("open", &path))?;
-    let (sum, end) = sum_of(&*file, &Origin { path: &path, ..part.origin() })?;
+    let (sum, end) = sum_of(&*file, &Origin { path: &path, file: None, ..part.origin() })?;
     part.check_end(&path, &sum, &end)?;
     file.sync().map_err(Error::io("sync", &path))?;
     Ok(sum)
@@ -320,8 +341,7 @@ fn compare(
         ([], _) => Ok(same),
         ([last], Some(new)) if last.may_begin(new) => Ok(same),
         ([last], Some(new)) if last.may_be_rewritten(new) => {
-            let first_seq = last.header.first_seq;
-            if is_same(log, old, first_seq)? { Ok(same) } else { Err(apart(dir, first_seq)) }
+            check_events(log, old, last.header.first_seq, is_same).map(|()| same)
         }
         (rest, _) => Err(apart(dir, rest.first().map_or(0, |part| part.header.first_seq))),
     }

@@ -10,7 +10,7 @@ use super::paths::{Paths, TMP};
 use super::pieces::{EachPiece, each_piece};
 use super::scan::Position;
 use super::segment::SegmentHeader;
-use crate::error::Error;
+use crate::error::{Error, Fault};
 
 /// What was copied of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub type OnCopying<'a> = &'a mut dyn FnMut(Copying);
 /// What is copied: the first bytes of a file.
 pub(super) struct Origin<'a> {
     pub(super) path: &'a Path,
+    /// The file itself where it is open: its name may be another's by now.
+    pub(super) file: Option<&'a dyn File>,
     pub(super) header: &'a SegmentHeader,
     pub(super) bytes: u64,
 }
@@ -80,6 +82,9 @@ impl<'a> Copies<'a> {
         let before = self.now;
         let copied = self.write(from, met, judge, &tmp);
         let copied = copied.and_then(|sum| {
+            // Else a power cut could keep the rename, and of its first name what had it before.
+            let dir = &self.paths.segments;
+            self.disk.sync_dir(dir).map_err(Error::io("sync the directory", dir))?;
             let renamed = self.disk.rename(&tmp, &path);
             renamed.map_err(Error::io("rename", &tmp)).map(|()| sum)
         });
@@ -101,12 +106,20 @@ impl<'a> Copies<'a> {
         judge: Judge<'_>,
         tmp: &Path,
     ) -> Result<SegmentSum, Error> {
+        let opened = match from.file {
+            Some(_) => None,
+            None => {
+                let opened = self.disk.open(from.path, Access::Read);
+                Some(opened.map_err(Error::io("open", from.path))?)
+            }
+        };
+        let source = from.file.or(opened.as_deref());
         let source =
-            self.disk.open(from.path, Access::Read).map_err(Error::io("open", from.path))?;
+            source.ok_or_else(|| Fault::Corrupt("there is no such file").at(from.path, 0))?;
         let file = self.disk.open(tmp, Access::Create).map_err(Error::io("create", tmp))?;
         let (before, first_seq) = (self.now, from.header.first_seq);
         let mut is_met = met.is_none();
-        let (sum, end) = read(&*source, from, &mut |at, bytes| {
+        let (sum, end) = read(source, from, &mut |at, bytes| {
             is_met |= met == Some(*at);
             write_full(&*file, bytes, at.offset).map_err(Error::io("write", tmp))?;
             self.now.bytes += bytes.len() as u64;

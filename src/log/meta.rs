@@ -50,9 +50,8 @@ impl View {
                 .and_then(|bytes| bytes.first_chunk())
                 .map(|crc| u32::from_le_bytes(*crc)));
         }
-        let file =
-            self.env.disk.open(frame.path, Access::Read).map_err(Error::io("open", frame.path))?;
-        let read = read_full(&*file, &mut crc, frame.offset);
+        let Some(active) = &self.active else { return Ok(None) };
+        let read = read_full(&*active.segment.file, &mut crc, frame.offset);
         let count = read.map_err(Error::io("read", frame.path))?;
         Ok((count == crc.len()).then(|| u32::from_le_bytes(crc)))
     }

@@ -121,7 +121,7 @@ fn copy_one(
     let header = open.header.as_ref();
     let header = header.ok_or(Fault::Corrupt("the segment's header is gone"));
     let header = header.map_err(|fault| fault.at(path, 0))?;
-    let origin = Origin { path, header, bytes: sum.bytes };
+    let origin = Origin { path, file: Some(&*open.file), header, bytes: sum.bytes };
     copies.copy(&origin, None, &mut |copied, _, _| {
         let fault = Fault::Corrupt("the segment is not what was backed up");
         if copied == sum { Ok(()) } else { Err(fault.at(path, 0)) }

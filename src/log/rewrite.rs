@@ -26,8 +26,9 @@ use crate::error::{Error, Fault};
 use crate::frame::{FrameHeader, KIND_BATCH, KIND_SEAL, frame_bytes, push_frame};
 use crate::planted::planted;
 
-/// So much is written before it is synced, so that no sync takes long.
-const SYNC_BYTES: u64 = 4 << 20;
+/// So much is written before it is synced, so that no sync takes long; in tests so little that it
+/// happens.
+const SYNC_BYTES: u64 = if cfg!(test) { 256 } else { 1 << 20 };
 
 /// The batches of a sealed segment, from a place on.
 pub(crate) struct Batches<'a> {
@@ -104,10 +105,10 @@ impl Writer {
         path.push(TMP);
         let path = PathBuf::from(path);
         match self.env.disk.remove(&path) {
-            // Else a power cut could keep the rename and the old file of that name.
-            Ok(()) => sync_dir(&self.env, &self.paths.segments)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::io("remove", &path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &path)(error));
+            }
+            Ok(()) | Err(_) => {}
         }
         let header = SegmentHeader {
             generation: old.header.generation.saturating_add(1),
@@ -140,6 +141,8 @@ impl Writer {
         let Some(new) = rewriting.new.clone() else { return Ok(()) };
         let first_seq = new.header.first_seq;
         let row = self.sealed.partition_point(|segment| segment.header.first_seq < first_seq);
+        // Else a power cut could keep the rename, and of its first name what had it before.
+        sync_dir(&self.env, &self.paths.segments)?;
         let renamed = self.env.disk.rename(&rewriting.path, &path);
         renamed.map_err(Error::io("rename a rewritten segment to", &path))?;
         rewriting.named = true;

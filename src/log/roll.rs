@@ -72,6 +72,7 @@ pub(super) fn create_segment(
 ) -> Result<ActiveSegment, Error> {
     let header = SegmentHeader {
         meta: meta.clone(),
+        compatible: 0,
         generation: 0,
         first_seq,
         salt: (env.random_u64)().max(1),

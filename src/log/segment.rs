@@ -19,6 +19,8 @@ const MINOR_DIGITS: u8 = 2;
 pub(crate) struct SegmentHeader {
     /// The log it belongs to; the same in all its segments.
     pub(crate) meta: LogMeta,
+    /// Flags of a later version that need not be understood.
+    pub(crate) compatible: u32,
     /// How often it was rewritten.
     pub(crate) generation: u32,
     /// Sequence of its first event.
@@ -41,6 +43,7 @@ impl SegmentHeader {
         let Range { start, end } = self.meta.time_range_us;
         put(&mut bytes, 0, &MAGIC);
         put(&mut bytes, 8, &FORMAT.to_le_bytes());
+        put(&mut bytes, 16, &self.compatible.to_le_bytes());
         put(&mut bytes, 20, &self.generation.to_le_bytes());
         put(&mut bytes, 24, &self.meta.log_id.to_le_bytes());
         put(&mut bytes, 32, &self.first_seq.to_le_bytes());
@@ -79,6 +82,7 @@ impl SegmentHeader {
                 partitions: u16::from_le_bytes(bytes_at(bytes, 58)),
                 time_range_us: i64_at(bytes, 60)..i64_at(bytes, 68),
             },
+            compatible: u32_at(bytes, 16),
             generation: u32_at(bytes, 20),
             first_seq: u64_at(bytes, 32),
             salt: u64_at(bytes, 40),

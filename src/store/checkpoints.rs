@@ -104,16 +104,15 @@ pub(super) fn newest_end(env: &Env, dir: &Path, source: &Source<'_>) -> Result<u
     Ok(0)
 }
 
-/// Removes the checkpoints that end behind the first event of a range, up to its end.
+/// Removes the checkpoints that end in a range, at its borders too: marks alone may stand there.
 pub(super) fn remove_within(env: &Env, dir: &Path, range: Range<u64>) -> Result<(), Error> {
-    let within = |end: u64| end > range.start && end <= range.end;
-    let mut removed = false;
+    let within = |end: u64| end >= range.start && end <= range.end;
     for (_, path) in list(env, dir)?.into_iter().filter(|(end, _)| within(*end)) {
         env.disk.remove(&path).map_err(Error::io("remove", &path))?;
-        removed = true;
     }
+    // Also for those that newer ones have replaced, whose removal nobody has synced.
     let dir = dir.join(CHECKPOINTS);
-    if !removed {
+    if planted("removed checkpoint not durable") {
         return Ok(());
     }
     env.disk.sync_dir(&dir).map_err(Error::io("sync the directory", &dir))

@@ -31,37 +31,38 @@ pub(super) fn replace(env: &Env, path: &Path, bytes: &[u8]) -> Result<(), Error>
     env.disk.make_dir(dir).map_err(Error::io("make the directory", dir))?;
     let sync_dir = || env.disk.sync_dir(dir).map_err(Error::io("sync the directory", dir));
     match env.disk.remove(&temporary) {
-        // Else a power cut could keep the rename and the old file of that name.
-        Ok(()) if planted("removed name taken at once") => {}
-        Ok(()) => sync_dir()?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(Error::io("remove", &temporary)(error)),
-    }
-    if let Err(error) = write(env, &temporary, bytes, path) {
-        // On a full disk the rest of it would take the room that the log needs.
-        if env.disk.remove(&temporary).is_ok() {
-            sync_dir().ok();
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(Error::io("remove", &temporary)(error));
         }
+        Ok(()) | Err(_) => {}
+    }
+    let written = write(env, &temporary, bytes).and_then(|()| {
+        // Else a power cut could keep the rename, and of its first name what had it before.
+        if planted("renamed before its name is durable") { Ok(()) } else { sync_dir() }
+    });
+    let renamed = written.and_then(|()| {
+        let renamed = env.disk.rename(&temporary, path);
+        renamed.map_err(Error::io("rename a new file to", path))
+    });
+    if let Err(error) = renamed {
+        // On a full disk the rest of it would take the room that the log needs.
+        drop(env.disk.remove(&temporary));
         return Err(error);
     }
     sync_dir()
 }
 
-fn write(env: &Env, temporary: &Path, bytes: &[u8], path: &Path) -> Result<(), Error> {
+fn write(env: &Env, temporary: &Path, bytes: &[u8]) -> Result<(), Error> {
     let file = env.disk.open(temporary, Access::Create).map_err(Error::io("create", temporary))?;
     write_full(&*file, bytes, 0).map_err(Error::io("write", temporary))?;
-    file.sync().map_err(Error::io("sync", temporary))?;
-    env.disk.rename(temporary, path).map_err(Error::io("rename a new file to", path))
+    file.sync().map_err(Error::io("sync", temporary))
 }
 
 /// Removes what writers that were killed have left half written in a directory of derived files.
 /// What cannot be removed takes room and does no harm.
 pub(super) fn remove_temporary(env: &Env, dir: &Path) {
     let names = env.disk.list(dir).unwrap_or_default();
-    let half_written = names.iter().filter(|name| name.ends_with(".tmp"));
-    let removed = half_written.filter(|name| env.disk.remove(&dir.join(name)).is_ok());
-    if removed.count() > 0 {
-        // As in `replace`: what comes under such a name is not to be mixed up with what was there.
-        env.disk.sync_dir(dir).ok();
+    for name in names.iter().filter(|name| name.ends_with(".tmp")) {
+        drop(env.disk.remove(&dir.join(name)));
     }
 }

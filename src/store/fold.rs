@@ -5,7 +5,6 @@ use super::source::Source;
 use super::{Store, checkpoints};
 use crate::Error;
 use crate::log::View;
-use crate::planted::planted;
 use crate::projection::{Projection, Statistics, TimeFrame};
 
 /// Fewer events than this are folded on one thread, sooner than others could be of help.
@@ -37,7 +36,6 @@ impl Store {
         on_progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Statistics, Error> {
         let fresh = || Statistics::over(frame);
-        let was_saved = saved.is_some();
         let mut statistics = saved.unwrap_or_else(fresh);
         statistics.reserve(source.view().map_or(0, View::customers_max));
         // Each thread makes room for all customers, which is to cost less than what it saves.
@@ -51,22 +49,11 @@ impl Store {
                 None => statistics = fresh(),
             }
         }
-        let mut fold = |statistics: &mut Statistics| {
-            source.batches(statistics.end(), &mut |batch| {
-                statistics.apply(batch)?;
-                on_progress(statistics.end());
-                Ok(true)
-            })
-        };
-        match fold(&mut statistics) {
-            // Since the checkpoint was read, its segment may have been packed: no batch begins
-            // where it ends. It costs time, never an answer.
-            Err(Error::Corrupt { .. }) if was_saved && !planted("checkpoint not given up") => {
-                statistics = fresh();
-                fold(&mut statistics)?;
-            }
-            folded => folded?,
-        }
+        source.batches(statistics.end(), &mut |batch| {
+            statistics.apply(batch)?;
+            on_progress(statistics.end());
+            Ok(true)
+        })?;
         Ok(statistics)
     }
 }

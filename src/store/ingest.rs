@@ -50,6 +50,12 @@ impl Ingest {
         Ok(ingest)
     }
 
+    /// Leaves sealed segments as they are.
+    pub(super) fn without_packing(mut self) -> Ingest {
+        self.packer.rest();
+        self
+    }
+
     /// Keeps everything in memory and temporary files.
     pub(super) fn scratch(env: Env) -> Ingest {
         let log_id = (env.random_u64)();
@@ -109,7 +115,6 @@ impl Ingest {
     /// What can wait until no receipt is waited for, while nothing is pending.
     pub(super) fn tend(&mut self) -> Result<(), Error> {
         self.save_keys_if_due();
-        self.pack(false)?;
         self.shelf.writer.as_mut().map_or(Ok(()), Writer::tend)
     }
 
@@ -231,10 +236,20 @@ impl Store {
         self.ready().map(|ingest| ingest.synced_end())
     }
 
-    /// What a call leaves to be done when its receipt was handed over.
-    pub(crate) fn tend(&mut self) -> Result<(), Error> {
-        let Some(ingest) = &mut self.ingest else { return Ok(()) };
+    /// Does a little of what can wait until nobody waits for a receipt: saves statistics and keys,
+    /// and packs sealed segments of many small batches, for about as long as a sync takes. Who keeps
+    /// a store open may call it whenever there is time; [`Store::close`] does it, too, for one
+    /// segment, and an [`Appender`](crate::Appender) after each group.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says of the log itself. What is derived, or only packed, may fail unnoticed.
+    pub fn tend(&mut self) -> Result<(), Error> {
+        let Some(ingest) = self.ingest.as_mut().filter(|ingest| !ingest.busy) else {
+            return Ok(());
+        };
         ingest.checkpoint_if_due();
+        ingest.pack(false)?;
         ingest.tend()
     }
 

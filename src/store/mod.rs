@@ -256,6 +256,10 @@ impl Store {
             return Ok(CheckpointState::None);
         };
         checkpoints::fold_to(&source, &mut saved, until)?;
+        if saved.end() != until {
+            // Its segment was packed meanwhile: no batch ends there any more.
+            return Ok(CheckpointState::None);
+        }
         Ok(if saved == *statistics { CheckpointState::Equal } else { CheckpointState::Different })
     }
 

@@ -135,7 +135,7 @@ fn make_derived(env: &Env, dir: &Path) -> Result<(), Error> {
     store.ingest = match store.open_ingest() {
         // A writer that was quicker has done it.
         Err(Error::Locked { .. }) => return Ok(()),
-        opened => Some(opened?),
+        opened => Some(opened?.without_packing()),
     };
     store.close()
 }

@@ -9,7 +9,7 @@ from measure import HERE, MissingError, Run
 
 REPOSITORY = HERE.parent.parent
 # 64 threads of one process append through the library, each waiting for its own acknowledgement. The program
-# prints "N events/s in groups of G (B bytes)" for each of its rounds and "medians of R: N events/s" at last.
+# prints medians of its slices: "N events/s in groups of G, B bytes".
 GROUP_SOURCE = REPOSITORY / "benches" / "group.rs"
 GROUP = ["cargo", "bench", "--quiet", "--bench", "group"]
 GROUP_BYTES = 4096
@@ -59,5 +59,7 @@ def many_writers(bench):
         check=True,
         env=os.environ | {"LTVLOG_BENCH_DIR": str(bench.scratch)},
     ).stdout
-    group_bytes = [int(found) for found in re.findall(r"\((\d+) bytes\)", told)]
-    return float(re.search(r"medians of \d+: (\d+) events/s", told)[1]), sorted(group_bytes)[len(group_bytes) // 2]
+    found = re.search(r"(\d+) events/s in groups of [\d.]+, (\d+) bytes", told)
+    if not found:
+        raise RuntimeError(f"the group benchmark says nothing of groups:\n{told}")
+    return float(found[1]), int(found[2])

@@ -143,7 +143,8 @@ impl Steps<'_> {
         make_dirs(disk, &paths.segments)?;
         let salt = (self.env.random_u64)().max(1);
         let meta = meta.clone();
-        let header = SegmentHeader { meta, generation: 0, first_seq: 0, salt, chain_in: 0 };
+        let header =
+            SegmentHeader { meta, compatible: 0, generation: 0, first_seq: 0, salt, chain_in: 0 };
         let path = paths.segment(0);
         let tmp = put_beside(disk, &path, &mut |file| {
             write_full(file, &header.encode(), 0).map_err(Error::io("write", &path))

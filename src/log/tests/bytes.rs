@@ -132,6 +132,7 @@ fn zero_sectors_are_counted_by_their_definition() {
 
 fn segment_header() -> SegmentHeader {
     SegmentHeader {
+        compatible: 0,
         meta: LogMeta { log_id: 0x0102_0304_0506_0708, ..settings(4096).meta },
         generation: 2,
         first_seq: 1_000_000,

@@ -36,11 +36,11 @@ fn base(is_backed_up: bool) -> Base {
 /// With a backup of its beginning, whose last segment was sealed and packed since.
 fn packed() -> Base {
     let disk = SimDisk::default();
-    in_small_calls(&mut idle_store(&disk), 13);
+    in_small_calls(&mut idle_store(&disk), 31);
     let disk = disk.kill();
     back_up(&disk).unwrap();
     let old = exported(&disk, DIR).unwrap();
-    in_small_calls(&mut idle_store(&disk), 22);
+    in_small_calls(&mut idle_store(&disk), 60);
     let disk = disk.kill();
     pack_all(&disk);
     let all = exported(&disk, DIR).unwrap();

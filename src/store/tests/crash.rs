@@ -136,7 +136,7 @@ fn one(store: &mut Store, lines: &[String], way: Way, acknowledged: &mut u64) ->
     if receipt.synced {
         *acknowledged = receipt.end.max(*acknowledged);
     }
-    Ok(())
+    store.tend()
 }
 
 /// What a disk holds after a crash, against the run that met none: at least as many events as were

@@ -14,15 +14,20 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 #[test]
-fn the_first_ten_are_shown_and_the_rest_counted() {
+fn the_first_ten_and_the_last_are_shown_and_the_rest_counted() {
     let home = Home::new();
     let input = "junk\n".repeat(25);
     let ran = home.feed(&["append", "--format", "json"], input.as_bytes());
     assert_eq!(ran.exit, 3);
     assert_eq!(ran.json()["reasons"]["malformed_json"], 25);
-    assert_eq!(ran.err.lines().filter(|line| line.starts_with("-:")).count(), 10, "{}", ran.err);
+    assert_eq!(ran.err.lines().filter(|line| line.starts_with("-:")).count(), 11, "{}", ran.err);
     assert!(ran.err.contains("-:10: malformed_json: ") && !ran.err.contains("-:11:"));
-    assert!(ran.err.contains("25 events were rejected, 15 of them not shown"), "{}", ran.err);
+    assert!(
+        ran.err.contains("-:25: malformed_json: "),
+        "it says how the source ended: {}",
+        ran.err
+    );
+    assert!(ran.err.contains("25 events were rejected, 14 of them not shown"), "{}", ran.err);
 }
 
 #[test]
