@@ -102,7 +102,7 @@ impl Rejects {
                     0 => String::new(),
                     more => format!(", {} of them not shown", count(more)),
                 };
-                say::note(&format!("{told}{more}; `--rejects FILE` keeps them"));
+                say::note(&format!("{told}{more}; `append --rejects FILE` keeps them"));
             }
         }
         Ok(())

@@ -3,8 +3,8 @@
 //!
 //! A copy is made beside its name, synced, and renamed, segment after segment: at any moment the
 //! backup is a log that ends where one of the copies does. A segment only grows, so the copy of a
-//! longer one begins with the bytes of the shorter one it replaces, unless it was rewritten. Which bytes were copied
-//! whole is for a manifest to say, which is not known here.
+//! longer one begins with the bytes of the shorter one it replaces, unless it was rewritten. Which
+//! bytes were copied whole is for a manifest to say, which is not known here.
 
 use std::io;
 use std::path::Path;
@@ -214,7 +214,9 @@ impl View {
                     match copy_part(part, met, &paths.dir, &mut copies) {
                         Ok(sum) => sum,
                         Err(error) => {
-                            let again = self.rewritten_meanwhile(row)?.ok_or(error)?;
+                            let Some(again) = self.rewritten_meanwhile(row) else {
+                                return Err(error);
+                            };
                             if let Some(old) = old.as_ref().filter(|_| met.is_some()) {
                                 check_events(self, old, part.header.first_seq, is_same)?;
                                 keep_before(env, paths, part.header.first_seq)?;
@@ -232,11 +234,12 @@ impl View {
     }
 
     /// A sealed segment as it is now, if it was rewritten since this view was made.
-    fn rewritten_meanwhile(&self, row: usize) -> Result<Option<SealedSegment>, Error> {
-        let Some(sealed) = self.sealed.get(row) else { return Ok(None) };
-        let again = sealed.again(&*self.env.disk)?;
+    fn rewritten_meanwhile(&self, row: usize) -> Option<SealedSegment> {
+        let sealed = self.sealed.get(row)?;
+        // Whatever keeps it from being read again kept it from being read, and was told.
+        let again = sealed.again(&*self.env.disk).ok()?;
         let rewritten = again.header != sealed.header && !planted("packed segment not read again");
-        Ok(rewritten.then_some(again))
+        rewritten.then_some(again)
     }
 }
 
