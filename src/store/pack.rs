@@ -2,8 +2,8 @@
 //!
 //! Who appends one event at a time writes a frame for each: most of such a segment is headers, and
 //! nothing in it is compressed. It is packed when no receipt is waited for, a little at a time, and
-//! below a checkpoint alone, so that nobody has to fold it meanwhile. Batches are joined, never cut: where
-//! a batch ends now, one ended before.
+//! below a checkpoint alone, so that nobody has to fold it meanwhile. Batches are joined, never cut:
+//! where a batch ends now, one ended before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
