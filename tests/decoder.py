@@ -435,7 +435,7 @@ def check_head(slots, segments, log):
         need(place == (head.sequence, head.chain), "head does not name a frame's place")
 
 
-KEYS, RUN = b"ltvkeys\x01", b"ltvkrun\x01"
+KEYS, RUN = b"ltvkeys\x02", b"ltvkrun\x02"
 
 
 def read_sidecar(data, magic):
@@ -448,7 +448,8 @@ def read_sidecar(data, magic):
     buckets = 1 << header.bits
     need(header.bits == 0 or buckets // 2 * 8 < header.entries, "too many buckets")
     need(buckets * 8 >= header.entries, "too few buckets")
-    entry = 12 if magic == RUN else 8
+    middle = (32 - header.bits if magic == RUN else 0) + 7 >> 3
+    entry = 8 + middle
     length = 4 * (buckets + 1) + entry * header.entries
     start = 64 + 4 * ((length + 4095) // 4096)
     need(len(data) == start + length, "a sidecar has another length")
@@ -459,18 +460,20 @@ def read_sidecar(data, magic):
     starts = struct.unpack(f"<{buckets + 1}I", data[start:][: 4 * (buckets + 1)])
     need(starts[0] == 0 and starts[-1] == header.entries, "buckets do not hold all entries")
     need(list(starts) == sorted(starts), "buckets overlap")
-    words = list(struct.iter_unpack(f"<{entry // 4}I", data[start + 4 * (buckets + 1) :]))
+    rows = list(struct.iter_unpack(f"<II{middle}s", data[start + 4 * (buckets + 1) :]))
+    words = [(low, row, int.from_bytes(more, "little")) for low, row, more in rows]
     entries = [
         (bucket, *of_one)
         for bucket in range(buckets)
         for of_one in words[starts[bucket] : starts[bucket + 1]]
     ]
-    order = [(bucket, *high, low, -row) for bucket, low, row, *high in entries]
+    order = [(bucket, more, low, -row) for bucket, low, row, more in entries]
     need(order == sorted(order), "entries are not sorted")
-    if magic == RUN:
-        need(all(upper_bits(high, header) == at for at, *_, high in entries), "a wrong bucket")
-        entries = [(high, low, row) for _, low, row, high in entries]
-    return header, entries
+    if magic == KEYS:
+        return header, [(bucket, low, row) for bucket, low, row, _ in entries]
+    between = 32 - header.bits
+    need(all(more >> between == 0 for *_, more in entries), "a hash has bits of its bucket again")
+    return header, [(bucket << between | more, low, row) for bucket, low, row, more in entries]
 
 
 def upper_bits(upper_half, header):

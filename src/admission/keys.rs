@@ -9,7 +9,7 @@ use crate::codec::{Batch, Row, RowKind};
 use crate::error::Fault;
 use crate::event::{Event, Kind};
 
-/// The four types of events, as the first byte of what is hashed.
+/// The four types of events, as each is hashed with a seed of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeySpace {
     Customer = 1,
@@ -18,7 +18,7 @@ pub(crate) enum KeySpace {
     Order = 4,
 }
 
-/// First byte of a hashed update, apart from every [`KeySpace`].
+/// First byte of a hashed update.
 const UPDATE: u8 = 5;
 
 impl KeySpace {
@@ -43,21 +43,10 @@ impl KeySpace {
     }
 }
 
-/// H(type, key): the entry of a NEW or UPLOAD, and of an order's current state.
+/// H(type, key): the entry of a NEW or UPLOAD, and of an order's current state. The type is in the
+/// seed, so that a key is hashed where it stands.
 pub(crate) fn hash_key(seed: u64, space: KeySpace, key: &str) -> u64 {
-    let hash = hash_in::<32>(seed, space, key).or_else(|| hash_in::<256>(seed, space, key));
-    // Longer than an id can be: only a corrupt log gets here, and its answer is never used.
-    hash.unwrap_or_else(|| xxh3_64_with_seed(key.as_bytes(), seed))
-}
-
-/// The same, of a key that has room in so many bytes.
-#[inline]
-fn hash_in<const BYTES: usize>(seed: u64, space: KeySpace, key: &str) -> Option<u64> {
-    let mut bytes = [0_u8; BYTES];
-    let (first, rest) = bytes.split_first_mut()?;
-    *first = space as u8;
-    rest.get_mut(..key.len())?.copy_from_slice(key.as_bytes());
-    Some(xxh3_64_with_seed(bytes.get(..=key.len())?, seed))
+    xxh3_64_with_seed(key.as_bytes(), seed.wrapping_add(space as u64))
 }
 
 /// H(normal form): the entry of an update. The customer stands in it as an ordinal, so that a row

@@ -58,6 +58,15 @@ pub(crate) enum Verdict {
     Rejected(Rejection),
 }
 
+/// What an event is looked up by.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hashes {
+    /// Of its key, as the key index finds it.
+    key: u64,
+    /// Of the id of the customer that it names.
+    customer: u64,
+}
+
 /// The state of an order, and where its row and its first row are.
 struct Order {
     state: Superseded,
@@ -129,27 +138,34 @@ impl Admission {
         Some((events, self.committed))
     }
 
-    /// Announces the next [`FORESEEN`] events by kind, key and the id of their customer: what they
-    /// will be looked up in comes near for all of them at once, instead of one after the other. It
-    /// changes no answer.
+    /// What an event is looked up by, from its kind, its key and the id of its customer.
+    fn hashes(&self, kind: Kind, key: &str, customer: &str) -> Hashes {
+        Hashes {
+            key: hash_key(self.seed, KeySpace::of(kind), key),
+            customer: self.ids.hash(customer),
+        }
+    }
+
+    /// Announces the next events, [`FORESEEN`] at most, by kind, key and the id of their customer;
+    /// none of what is no event. What they will be looked up in comes near for all of them at once,
+    /// instead of one after the other, and what they are looked up by is given back.
     pub(crate) fn foresee<'n>(
         &self,
-        names: impl Iterator<Item = (Kind, &'n str, &'n str)>,
+        names: impl Iterator<Item = Option<(Kind, &'n str, &'n str)>>,
         log: &impl Lookup,
-    ) {
-        let mut hashes = [(0, 0); FORESEEN];
-        let mut count = 0;
-        for (place, (kind, key, customer)) in hashes.iter_mut().zip(names) {
-            *place = (hash_key(self.seed, KeySpace::of(kind), key), self.ids.hash(customer));
-            count += 1;
+    ) -> [Hashes; FORESEEN] {
+        let mut hashes = [Hashes::default(); FORESEEN];
+        for (place, names) in hashes.iter_mut().zip(names) {
+            let Some((kind, key, customer)) = names else { continue };
+            *place = self.hashes(kind, key, customer);
         }
         // A loop of its own, short enough that the processor waits for many places at once.
-        let touched = hashes
-            .iter()
-            .take(count)
-            .fold(0, |touched, (key, id)| touched ^ log.touch(*key) ^ self.ids.touch(*id));
+        let touched = hashes.iter().fold(0, |touched, Hashes { key, customer }| {
+            touched ^ log.touch(*key) ^ self.ids.touch(*customer)
+        });
         // Else nothing would be read.
         std::hint::black_box(touched);
+        hashes
     }
 
     /// Applies the rules of admission to one event.
@@ -158,18 +174,36 @@ impl Admission {
         event: &Event<'_>,
         log: &mut impl Lookup,
     ) -> Result<Verdict, Error> {
+        let customer = if event.kind.is_customer() { &event.key } else { &event.customer_id };
+        self.admit_by(self.hashes(event.kind, &event.key, customer), event, log)
+    }
+
+    /// The same of one that was announced.
+    pub(crate) fn admit_by(
+        &mut self,
+        hashes: Hashes,
+        event: &Event<'_>,
+        log: &mut impl Lookup,
+    ) -> Result<Verdict, Error> {
         match event.kind {
-            Kind::CustomerNew => self.customer_new(event, log),
-            Kind::CustomerUpdate => self.customer_update(event, log),
-            Kind::SiteVisitNew => self.once(event, KeySpace::SiteVisit, RowKind::Visit, log),
-            Kind::ImageUpload => self.once(event, KeySpace::Image, RowKind::Image, log),
-            Kind::OrderNew => self.once(event, KeySpace::Order, RowKind::OrderNew, log),
-            Kind::OrderUpdate => self.order_update(event, log),
+            Kind::CustomerNew => self.customer_new(hashes, event, log),
+            Kind::CustomerUpdate => self.customer_update(hashes, event, log),
+            Kind::SiteVisitNew => {
+                self.once(hashes, event, KeySpace::SiteVisit, RowKind::Visit, log)
+            }
+            Kind::ImageUpload => self.once(hashes, event, KeySpace::Image, RowKind::Image, log),
+            Kind::OrderNew => self.once(hashes, event, KeySpace::Order, RowKind::OrderNew, log),
+            Kind::OrderUpdate => self.order_update(hashes, event, log),
         }
     }
 
-    fn customer_new(&mut self, event: &Event<'_>, log: &mut impl Lookup) -> Result<Verdict, Error> {
-        let hash = hash_key(self.seed, KeySpace::Customer, &event.key);
+    fn customer_new(
+        &mut self,
+        hashes: Hashes,
+        event: &Event<'_>,
+        log: &mut impl Lookup,
+    ) -> Result<Verdict, Error> {
+        let hash = hashes.key;
         if let Some(seq) = self.find_key(hash, KeySpace::Customer, &event.key, log)? {
             return self.again(seq, event, None, log);
         }
@@ -179,17 +213,18 @@ impl Admission {
             return Ok(Verdict::Rejected(Rejection { reason: Reason::InvalidField, detail }));
         }
         log.enter(hash, self.end());
-        self.ids.insert(&event.key, ordinal);
+        self.ids.insert(&event.key, hashes.customer, ordinal);
         self.customers += 1;
         Ok(self.place(event, RowKind::CustomerNew, ordinal, None, None))
     }
 
     fn customer_update(
         &mut self,
+        hashes: Hashes,
         event: &Event<'_>,
         log: &mut impl Lookup,
     ) -> Result<Verdict, Error> {
-        let Some(customer) = self.customer(&event.key, log)? else {
+        let Some(customer) = self.customer(&event.key, hashes.customer, log)? else {
             return Ok(unknown_customer(&event.key));
         };
         let hash = hash_update(self.seed, event, customer, &mut self.scratch);
@@ -203,13 +238,14 @@ impl Admission {
     /// An event whose key must be new: a visit, an image, an order.
     fn once(
         &mut self,
+        hashes: Hashes,
         event: &Event<'_>,
         space: KeySpace,
         row: RowKind,
         log: &mut impl Lookup,
     ) -> Result<Verdict, Error> {
-        let hash = hash_key(self.seed, space, &event.key);
-        let customer = self.customer(&event.customer_id, log)?;
+        let hash = hashes.key;
+        let customer = self.customer(&event.customer_id, hashes.customer, log)?;
         if let Some(seq) = self.find_key(hash, space, &event.key, log)? {
             return self.again(seq, event, customer, log);
         }
@@ -223,9 +259,14 @@ impl Admission {
         Ok(self.place(event, row, customer, None, None))
     }
 
-    fn order_update(&mut self, event: &Event<'_>, log: &mut impl Lookup) -> Result<Verdict, Error> {
-        let customer = self.customer(&event.customer_id, log)?;
-        let hash = hash_key(self.seed, KeySpace::Order, &event.key);
+    fn order_update(
+        &mut self,
+        hashes: Hashes,
+        event: &Event<'_>,
+        log: &mut impl Lookup,
+    ) -> Result<Verdict, Error> {
+        let customer = self.customer(&event.customer_id, hashes.customer, log)?;
+        let hash = hashes.key;
         let order = self.order(hash, &event.key, log)?;
         let mut update_hash = 0;
         if let (Some(customer), Some(_)) = (customer, &order) {
@@ -302,8 +343,13 @@ impl Admission {
         self.first_seq + self.batch.len() as u64
     }
 
-    fn customer(&mut self, id: &str, log: &mut impl Lookup) -> Result<Option<u32>, Error> {
-        if let Some(ordinal) = self.ids.get(id) {
+    fn customer(
+        &mut self,
+        id: &str,
+        id_hash: u64,
+        log: &mut impl Lookup,
+    ) -> Result<Option<u32>, Error> {
+        if let Some(ordinal) = self.ids.get(id, id_hash) {
             return Ok(Some(ordinal));
         }
         if self.ids.len() == self.customers as usize {
@@ -313,12 +359,13 @@ impl Admission {
             self.cold = 0;
             let ids = &mut self.ids;
             log.customers(&mut |id, ordinal| {
-                if ids.get(id).is_none() {
-                    ids.insert(id, ordinal);
+                let hash = ids.hash(id);
+                if ids.get(id, hash).is_none() {
+                    ids.insert(id, hash, ordinal);
                 }
             })?;
             // One that found no room there is looked up like any other.
-            if let Some(ordinal) = self.ids.get(id) {
+            if let Some(ordinal) = self.ids.get(id, id_hash) {
                 return Ok(Some(ordinal));
             }
         }
@@ -328,7 +375,7 @@ impl Admission {
         };
         let ordinal = self.with_row(seq, log, |row| row.customer)?;
         self.cold += 1;
-        self.ids.insert(id, ordinal);
+        self.ids.insert(id, id_hash, ordinal);
         Ok(Some(ordinal))
     }
 }

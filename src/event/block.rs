@@ -80,6 +80,14 @@ impl Entry {
     }
 }
 
+/// Where an event or a rejection stood.
+pub(crate) struct Placed<'b> {
+    pub(crate) line: u64,
+    pub(crate) text: &'b [u8],
+    /// None of an event.
+    pub(crate) rejection: Option<&'b Rejection>,
+}
+
 impl EventBlock {
     /// How many events and rejections there are.
     pub fn len(&self) -> usize {
@@ -93,14 +101,25 @@ impl EventBlock {
 
     /// The event or rejection at a place, from 0; `None` past the last one.
     pub fn get(&self, at: usize) -> Option<Incoming<'_>> {
+        let mut event = Event::nothing();
+        let Placed { line, text, rejection } = self.read(at, &mut event)?;
+        let event = rejection.map_or(Ok(event), |rejection| Err(rejection.clone()));
+        Some(Incoming { line, text, event })
+    }
+
+    /// The same, with the event in the place of another: to move one costs more than to make it.
+    pub(crate) fn read<'b>(&'b self, at: usize, event: &mut Event<'b>) -> Option<Placed<'b>> {
         let entry = self.packed.entries.get(at)?;
         let texts = if entry.is_copy { &self.packed.copies } else { self.piece.text() };
         let text = texts.get(entry.text..entry.text + entry.text_bytes)?;
-        let event = match entry.kind {
-            Some(kind) => Ok(self.packed.event(kind, entry)?),
-            None => Err(self.packed.rejections.get(entry.string)?.clone()),
+        let rejection = match entry.kind {
+            Some(kind) => {
+                self.packed.event(kind, entry, event)?;
+                None
+            }
+            None => Some(self.packed.rejections.get(entry.string)?),
         };
-        Some(Incoming { line: entry.line, text, event })
+        Some(Placed { line: entry.line, text, rejection })
     }
 
     /// What the event at a place is looked up by: its kind, its key, and the id of its customer,
@@ -247,19 +266,17 @@ impl Packed {
         Some((self.strings.get(entry.string..middle)?, self.strings.get(middle..end)?))
     }
 
-    fn event(&self, kind: Kind, entry: &Entry) -> Option<Event<'_>> {
+    fn event<'b>(&'b self, kind: Kind, entry: &Entry, event: &mut Event<'b>) -> Option<()> {
         let (key, customer_id) = self.ids(entry)?;
-        let mut event = Event {
-            kind,
-            key: key.into(),
-            customer_id: customer_id.into(),
-            at_us: entry.at_us,
-            amount_cents: entry.amount_cents,
-            texts: Default::default(),
-        };
+        event.kind = kind;
+        event.key = key.into();
+        event.customer_id = customer_id.into();
+        event.at_us = entry.at_us;
+        event.amount_cents = entry.amount_cents;
         let mut strings = self.strings.get(entry.string + key.len() + customer_id.len()..)?;
         let mut lengths = self.lengths.get(entry.length..)?.iter();
         for (field, place) in event.texts.iter_mut().enumerate() {
+            *place = None;
             if entry.fields & (1 << field) != 0 {
                 let length = usize::try_from(*lengths.next()?).ok()?;
                 let (text, rest) = strings.split_at_checked(length)?;
@@ -267,7 +284,7 @@ impl Packed {
                 strings = rest;
             }
         }
-        Some(event)
+        Some(())
     }
 
     fn clear(&mut self) {

@@ -30,6 +30,7 @@ mod write;
 
 pub use amount::{parse_amount, write_cents};
 pub use block::EventBlock;
+pub(crate) use block::Placed;
 pub(crate) use cutter::Cutter;
 pub use reader::{Flow, Incoming, ReadError, read_events};
 pub use rejects::write_reject;
@@ -114,6 +115,20 @@ pub struct Event<'a> {
     pub amount_cents: i64,
     /// The optional texts, by [`Field`]: strings decoded, JSON raw.
     pub texts: [Option<Cow<'a, str>>; FIELD_COUNT],
+}
+
+impl Event<'_> {
+    /// A place for events that are read one after the other.
+    pub(crate) fn nothing() -> Self {
+        Event {
+            kind: Kind::SiteVisitNew,
+            key: Cow::Borrowed(""),
+            customer_id: Cow::Borrowed(""),
+            at_us: 0,
+            amount_cents: 0,
+            texts: Default::default(),
+        }
+    }
 }
 
 /// What a log demands of every event by itself.

@@ -6,8 +6,8 @@ use super::held::{Held, HeldEvent};
 use super::ingest::Ingest;
 use super::types::{CallOptions, Origin, Receipt, Rejected, Sync};
 use crate::Error;
-use crate::admission::{FORESEEN, Verdict};
-use crate::event::{Event, EventBlock, Incoming, Reason, Rejection, Rules};
+use crate::admission::{FORESEEN, Hashes, Verdict};
+use crate::event::{Event, EventBlock, Placed, Reason, Rejection, Rules};
 use crate::planted::planted;
 
 /// The longest source or position of a mark, in bytes.
@@ -69,7 +69,7 @@ impl<'a> Call<'a> {
     ///
     /// Whatever the disk says, and [`Error::Poisoned`] after that; a rejected event is none.
     pub fn push(&mut self, event: &Event<'_>, text: &[u8], at: Origin) -> Result<(), Error> {
-        self.guarded(|call| call.take_in(event, text, at))
+        self.guarded(|call| call.take_in(event, None, text, at))
     }
 
     /// Admits the events of a block in order, and rejects what never was one, as
@@ -80,15 +80,19 @@ impl<'a> Call<'a> {
     /// As [`Call::push`] and [`Call::reject`]; what stands behind the event that failed is not
     /// taken in.
     pub fn push_block(&mut self, block: &EventBlock, source: u32) -> Result<(), Error> {
-        for at in 0..block.len() {
-            if at % FORESEEN == 0 {
-                self.ingest.foresee((at..block.len()).filter_map(|at| block.names(at)));
-            }
-            let Some(Incoming { line, text, event }) = block.get(at) else { break };
-            let at = Origin { source, line };
-            match event {
-                Ok(event) => self.push(&event, text, at)?,
-                Err(rejection) => self.reject(&rejection, text, at)?,
+        let mut event = Event::nothing();
+        for from in (0..block.len()).step_by(FORESEEN) {
+            let foreseen = from..block.len().min(from + FORESEEN);
+            let hashes = self.ingest.foresee(foreseen.clone().map(|at| block.names(at)));
+            for (at, hashes) in foreseen.zip(hashes) {
+                let Some(Placed { line, text, rejection }) = block.read(at, &mut event) else {
+                    break;
+                };
+                let at = Origin { source, line };
+                match rejection {
+                    None => self.guarded(|call| call.take_in(&event, Some(hashes), text, at))?,
+                    Some(rejection) => self.reject(rejection, text, at)?,
+                }
             }
         }
         Ok(())
@@ -106,7 +110,13 @@ impl<'a> Call<'a> {
         step(self).inspect_err(|error| self.failed = Some(error.to_string()))
     }
 
-    fn take_in(&mut self, event: &Event<'_>, text: &[u8], at: Origin) -> Result<(), Error> {
+    fn take_in(
+        &mut self,
+        event: &Event<'_>,
+        hashes: Option<Hashes>,
+        text: &[u8],
+        at: Origin,
+    ) -> Result<(), Error> {
         if self.window_is_over() {
             self.try_held_again()?;
             self.sync_what_is_there()?;
@@ -117,11 +127,13 @@ impl<'a> Call<'a> {
             let (reason, detail) = (Reason::InvalidField, "the key is too long".to_owned());
             return self.turn_down(&Rejection { reason, detail }, text, at);
         }
-        match self.ingest.admit(event)? {
-            Verdict::Held(_) => self.held.push(at, text)?,
-            verdict @ (Verdict::Accepted | Verdict::Duplicate | Verdict::Rejected(_)) => {
-                self.count(verdict, text, at)?;
-            }
+        // Matched where it is written: a verdict that moves costs as much as a look-up.
+        match self.ingest.admit(event, hashes) {
+            Ok(Verdict::Accepted) => self.receipt.accepted += 1,
+            Ok(Verdict::Duplicate) => self.receipt.duplicates += 1,
+            Ok(Verdict::Held(_)) => self.held.push(at, text)?,
+            Ok(Verdict::Rejected(rejection)) => self.turn_down(&rejection, text, at)?,
+            Err(error) => return Err(error),
         }
         self.commit_if_full()
     }
@@ -196,7 +208,7 @@ impl<'a> Call<'a> {
             // The caller gave a text that is not the event's.
             Err(rejection) => return self.turn_down(&rejection, &held.text, held.at),
         };
-        match self.ingest.admit(&event)? {
+        match self.ingest.admit(&event, None)? {
             Verdict::Held(_) if !last_try => self.held.push(held.at, &held.text),
             verdict @ (Verdict::Held(_)
             | Verdict::Accepted

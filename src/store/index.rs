@@ -47,7 +47,7 @@ impl RecentKeys {
     /// Adds the sequences under `hash`, newest first.
     pub(super) fn candidates(&self, hash: u64, found: &mut Vec<u64>) {
         let from = found.len();
-        found.extend(self.table.rows(hash).map(|row| self.base + u64::from(row)));
+        self.table.rows(hash, &mut |row| found.push(self.base + u64::from(row)));
         if let Some(new) = found.get_mut(from..).filter(|new| new.len() > 1) {
             new.sort_unstable_by(|a, b| b.cmp(a));
         }
@@ -84,18 +84,18 @@ impl RecentKeys {
     /// are those that a sequence from `end` on replaced: a sidecar must not count on events after
     /// its segment, which may be lost when it is not. They come sorted by hash, but for the last.
     pub(super) fn take_below(&mut self, end: u64) -> Vec<Entry> {
-        let mut taken = Vec::with_capacity(self.table.len());
-        let old = std::mem::replace(self, RecentKeys::new(end));
-        for entry in old.table.entries() {
-            let sequence = old.base + u64::from(entry.row);
-            if sequence < end {
-                taken.push(entry);
-            } else {
+        let RecentKeys { base, table, replaced } = std::mem::replace(self, RecentKeys::new(end));
+        let mut taken = table.sorted();
+        drop(table);
+        taken.retain(|entry| {
+            let sequence = base + u64::from(entry.row);
+            if sequence >= end {
                 self.enter(entry.hash, sequence);
             }
-        }
-        for one in old.replaced.into_iter().filter(|one| one.new >= end) {
-            let row = one.old.checked_sub(old.base).and_then(|row| u32::try_from(row).ok());
+            sequence < end
+        });
+        for one in replaced.into_iter().filter(|one| one.new >= end) {
+            let row = one.old.checked_sub(base).and_then(|row| u32::try_from(row).ok());
             match row.filter(|_| one.old < end) {
                 Some(row) => taken.push(Entry { hash: one.hash, row }),
                 None => self.replaced.push_back(one),

@@ -10,7 +10,7 @@ use super::source::Source;
 use super::types::{CallOptions, Origin, Receipt};
 use super::{Call, READERS, Store, backup, checkpoints, evidence, files};
 use crate::Error;
-use crate::admission::{Admission, Verdict};
+use crate::admission::{Admission, FORESEEN, Hashes, Verdict};
 use crate::event::{Event, Kind};
 use crate::log::{Env, LogMeta, LogSettings, View, Writer};
 use crate::planted::planted;
@@ -82,13 +82,24 @@ impl Ingest {
         Ok(())
     }
 
-    pub(super) fn admit(&mut self, event: &Event<'_>) -> Result<Verdict, Error> {
-        self.admission.admit(event, &mut self.shelf)
+    /// Admits an event; `hashes` are what `foresee` gave, if it was announced.
+    pub(super) fn admit(
+        &mut self,
+        event: &Event<'_>,
+        hashes: Option<Hashes>,
+    ) -> Result<Verdict, Error> {
+        match hashes {
+            Some(hashes) => self.admission.admit_by(hashes, event, &mut self.shelf),
+            None => self.admission.admit(event, &mut self.shelf),
+        }
     }
 
     /// Announces events that are admitted next: kind, key, customer id.
-    pub(super) fn foresee<'n>(&self, names: impl Iterator<Item = (Kind, &'n str, &'n str)>) {
-        self.admission.foresee(names, &self.shelf);
+    pub(super) fn foresee<'n>(
+        &self,
+        names: impl Iterator<Item = Option<(Kind, &'n str, &'n str)>>,
+    ) -> [Hashes; FORESEEN] {
+        self.admission.foresee(names, &self.shelf)
     }
 
     pub(super) fn set_mark(&mut self, source: &[u8], position: &[u8]) -> bool {

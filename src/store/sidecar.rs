@@ -11,12 +11,13 @@
 //! ```
 //!
 //! An entry's bucket is the upper bits of its hash, its `hash` the lower 32. A run's entry has the
-//! upper 32 behind its row as well: runs are put together to larger ones and to a sidecar, which
-//! have more buckets. A block's CRC is checked when a look-up first touches it, so that opening
-//! reads the header and the CRCs alone.
+//! bits between the two behind its row, in as few bytes as they need: runs are put together to
+//! larger ones and to a sidecar, which have more buckets. A block's CRC is checked when a look-up
+//! first touches it, so that opening reads the header and the CRCs alone.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::slice::ChunksExact;
 
 use super::index::Entry;
 use crate::log::Map;
@@ -34,17 +35,27 @@ pub(super) enum Form {
 impl Form {
     fn magic(self) -> [u8; 8] {
         match self {
-            Form::Segment => *b"ltvkeys\x01",
-            Form::Run => *b"ltvkrun\x01",
+            Form::Segment => *b"ltvkeys\x02",
+            Form::Run => *b"ltvkrun\x02",
         }
     }
 
-    fn entry_bytes(self) -> usize {
+    /// How many bits of a hash its entries have between the bucket's and the lower 32.
+    fn middle_bits(self, bucket_bits: u32) -> u32 {
         match self {
-            Form::Segment => 8,
-            Form::Run => 12,
+            Form::Segment => 0,
+            Form::Run => 32_u32.saturating_sub(bucket_bits),
         }
     }
+
+    fn entry_bytes(self, bucket_bits: u32) -> usize {
+        8 + self.middle_bits(bucket_bits).div_ceil(8) as usize
+    }
+}
+
+/// Those bits of a hash, the lowest byte first.
+fn middle(hash: u64, bits: u32) -> [u8; 4] {
+    (high(hash) & !u32::MAX.checked_shl(bits).unwrap_or(0)).to_le_bytes()
 }
 
 const HEADER_BYTES: usize = 64;
@@ -66,7 +77,8 @@ pub(super) fn encode(form: Form, cover: &Cover, mut entries: Vec<Entry>) -> Vec<
     let bits = bucket_bits(entries.len() as u64);
     sort(form, &mut entries, bits);
     let buckets = 1_usize << bits;
-    let data_bytes = (buckets + 1) * 4 + entries.len() * form.entry_bytes();
+    let (middle_bits, entry_bytes) = (form.middle_bits(bits), form.entry_bytes(bits));
+    let data_bytes = (buckets + 1) * 4 + entries.len() * entry_bytes;
     let crcs_bytes = data_bytes.div_ceil(BLOCK_BYTES) * 4;
     let mut data = Vec::with_capacity(data_bytes);
     let mut at = 0;
@@ -79,9 +91,8 @@ pub(super) fn encode(form: Form, cover: &Cover, mut entries: Vec<Entry>) -> Vec<
     for entry in &entries {
         data.extend_from_slice(&low(entry.hash).to_le_bytes());
         data.extend_from_slice(&entry.row.to_le_bytes());
-        if form == Form::Run {
-            data.extend_from_slice(&high(entry.hash).to_le_bytes());
-        }
+        let middle = middle(entry.hash, middle_bits);
+        data.extend_from_slice(middle.get(..entry_bytes - 8).unwrap_or(&middle));
     }
     let mut crcs = Vec::with_capacity(crcs_bytes);
     for block in data.chunks(BLOCK_BYTES) {
@@ -163,7 +174,7 @@ impl Sidecar {
             return Err("its header does not fit its entries");
         }
         let data = entries
-            .checked_mul(form.entry_bytes() as u64)
+            .checked_mul(form.entry_bytes(bits) as u64)
             .and_then(|data| data.checked_add(((1_u64 << bits) + 1) * 4))
             .and_then(|data| usize::try_from(data).ok())
             .ok_or("its header does not fit its entries")?;
@@ -202,13 +213,11 @@ impl Sidecar {
         if from > to || u64::from(to) > self.entries {
             return Err(BROKEN);
         }
-        let bytes = self.proven_entries(from as usize, to as usize)?;
+        let middle = middle(hash, self.form.middle_bits(self.bits));
         let before = found.len();
-        for entry in bytes.chunks_exact(self.form.entry_bytes()) {
-            if read_u32(entry, 0) == Some(low(hash))
-                && read_u32(entry, 8).is_none_or(|upper| upper == high(hash))
-            {
-                let row = read_u32(entry, 4).ok_or(BROKEN)?;
+        for entry in self.proven_entries(from as usize, to as usize)? {
+            let (low, row, more) = parts(entry).ok_or(BROKEN)?;
+            if low == self::low(hash) && middle.starts_with(more) {
                 let sequence = self.cover.first.checked_add(u64::from(row));
                 let Some(sequence) = sequence.filter(|sequence| *sequence < self.cover.end) else {
                     found.truncate(before);
@@ -235,48 +244,51 @@ impl Sidecar {
 
     /// Gives the hash of each entry, with zeros where it knows no bits.
     pub(super) fn hashes(&self, each: &mut dyn FnMut(u64)) -> Result<(), Why> {
+        self.each(&mut |hash, _row| {
+            each(hash);
+            Ok(())
+        })
+    }
+
+    /// All entries of a run, their rows counted from `first`.
+    pub(super) fn entries(&self, first: u64, out: &mut Vec<Entry>) -> Result<(), Why> {
+        let before = out.len();
+        let read = self.each(&mut |hash, row| {
+            let sequence = self.cover.first.checked_add(row.into());
+            let sequence = sequence.filter(|sequence| *sequence < self.cover.end);
+            let row = sequence.and_then(|sequence| sequence.checked_sub(first));
+            let row = row.and_then(|row| u32::try_from(row).ok()).ok_or(BROKEN)?;
+            out.push(Entry { hash, row });
+            Ok(())
+        });
+        read.inspect_err(|_| out.truncate(before))
+    }
+
+    /// Gives the hash and the row of each entry, bucket by bucket.
+    fn each(&self, each: &mut dyn FnMut(u64, u32) -> Result<(), Why>) -> Result<(), Why> {
         let buckets = 1_usize << self.bits;
         let starts = self.proven(0, (buckets + 1) * 4)?;
         let all = usize::try_from(self.entries).map_err(|_error| BROKEN)?;
-        let mut entries = self.proven_entries(0, all)?.chunks_exact(self.form.entry_bytes());
+        let mut entries = self.proven_entries(0, all)?;
         let mut from = 0;
         for (upper, end) in (0_u64..).zip(starts.chunks_exact(4).skip(1)) {
             let end = read_u32(end, 0).ok_or(BROKEN)?;
             let upper = upper.checked_shl(64 - self.bits).unwrap_or(0);
             for entry in entries.by_ref().take(end.checked_sub(from).ok_or(BROKEN)? as usize) {
-                let low = u64::from(read_u32(entry, 0).ok_or(BROKEN)?);
-                let high = read_u32(entry, 8).map_or(upper, |high| u64::from(high) << 32);
-                each(high | low);
+                let (low, row, more) = parts(entry).ok_or(BROKEN)?;
+                let middle = more.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+                each(upper | middle << 32 | u64::from(low), row)?;
             }
             from = end;
         }
         if u64::from(from) == self.entries { Ok(()) } else { Err(BROKEN) }
     }
 
-    /// All entries of a run, their rows counted from `first`.
-    pub(super) fn entries(&self, first: u64, out: &mut Vec<Entry>) -> Result<(), Why> {
-        let before = out.len();
-        let all = usize::try_from(self.entries).map_err(|_error| BROKEN)?;
-        for entry in self.proven_entries(0, all)?.chunks_exact(self.form.entry_bytes()) {
-            let (low, high) = (read_u32(entry, 0), read_u32(entry, 8));
-            let (low, high) = (low.ok_or(BROKEN)?, high.ok_or(BROKEN)?);
-            let sequence = self.cover.first.checked_add(read_u32(entry, 4).ok_or(BROKEN)?.into());
-            let sequence = sequence.filter(|sequence| *sequence < self.cover.end);
-            let row = sequence.and_then(|sequence| sequence.checked_sub(first));
-            let Some(Ok(row)) = row.map(u32::try_from) else {
-                out.truncate(before);
-                return Err(BROKEN);
-            };
-            out.push(Entry { hash: u64::from(high) << 32 | u64::from(low), row });
-        }
-        Ok(())
-    }
-
-    /// The bytes of the entries from one to before another.
-    fn proven_entries(&self, from: usize, to: usize) -> Result<&[u8], Why> {
-        let bytes = self.form.entry_bytes();
+    /// The entries from one to before another.
+    fn proven_entries(&self, from: usize, to: usize) -> Result<ChunksExact<'_, u8>, Why> {
+        let bytes = self.form.entry_bytes(self.bits);
         let entries_at = ((1_usize << self.bits) + 1) * 4;
-        self.proven(entries_at + from * bytes, (to - from) * bytes)
+        Ok(self.proven(entries_at + from * bytes, (to - from) * bytes)?.chunks_exact(bytes))
     }
 
     /// `length` bytes of the data, their blocks' CRCs checked.
@@ -303,6 +315,11 @@ impl Sidecar {
 }
 
 const BROKEN: Why = "its entries do not fit its header";
+
+/// Of an entry the lower bits of its hash, its row, and what else it has of the hash.
+fn parts(entry: &[u8]) -> Option<(u32, u32, &[u8])> {
+    Some((read_u32(entry, 0)?, read_u32(entry, 4)?, entry.get(8..)?))
+}
 
 fn bucket_bits(entries: u64) -> u32 {
     let buckets = entries.div_ceil(BUCKET_ENTRIES).max(1);

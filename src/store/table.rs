@@ -1,41 +1,81 @@
-//! A table of key entries, sorted by hash: an array in which each entry stands at the place that
-//! its hash has among all hashes, or behind it where that is taken.
+//! A table of key entries in the order of their hashes: an array of cache lines, in which each entry
+//! stands in the line that its hash has among all hashes, or in the next one that has room.
 //!
-//! Hashes are spread evenly, so a look-up reads one place and a few neighbours, and stops at the
-//! first greater hash; what is taken out needs no sorting. One that comes soon can be announced.
+//! Hashes are spread evenly, so a look-up reads one line and seldom a second, and what is taken out
+//! is sorted but for a few neighbours. One that comes soon can be announced.
 
 use super::index::Entry;
 
-/// No row: a place without an entry.
-const NONE: u32 = u32::MAX;
-/// Places before the first growth, and more behind the last of any number of them.
-const PLACES_MIN: usize = 64;
+/// Entries that a cache line has room for.
+const LINE_ENTRIES: usize = 5;
+/// Lines before the first growth.
+const LINES_MIN: usize = 16;
 
-/// An [`Entry`] in 12 bytes instead of 16.
+/// Entries whose hashes stand close to each other, in the order in which they came.
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    high: u32,
-    low: u32,
-    row: u32,
+#[repr(align(64))]
+struct Line {
+    high: [u32; LINE_ENTRIES],
+    low: [u32; LINE_ENTRIES],
+    rows: [u32; LINE_ENTRIES],
+    /// How many there are. Of a line that is full there may be more in the next one.
+    len: u32,
 }
 
-const EMPTY: Place = Place { high: 0, low: 0, row: NONE };
+const EMPTY: Line =
+    Line { high: [0; LINE_ENTRIES], low: [0; LINE_ENTRIES], rows: [0; LINE_ENTRIES], len: 0 };
 
-impl Place {
-    fn hash(self) -> u64 {
-        u64::from(self.high) << 32 | u64::from(self.low)
+impl Line {
+    fn is_full(&self) -> bool {
+        self.len as usize == LINE_ENTRIES
     }
 
-    fn is_empty(self) -> bool {
-        self.row == NONE
+    /// Its entries.
+    fn entries(&self) -> impl Iterator<Item = Entry> {
+        let hashes = self.high.iter().zip(&self.low);
+        hashes.zip(&self.rows).take(self.len as usize).map(|((high, low), row)| Entry {
+            hash: u64::from(*high) << 32 | u64::from(*low),
+            row: *row,
+        })
     }
+
+    /// Which of its entries have a hash, a bit for each place. All places are compared: a loop over
+    /// those that are taken would have the processor guess how many that are.
+    #[inline]
+    fn places_of(&self, hash: u64) -> u32 {
+        let (high, low) = halves(hash);
+        let places = self.high.iter().zip(&self.low).zip(0..);
+        let same = places.fold(0, |same, ((its_high, its_low), at)| {
+            same | u32::from((*its_high == high) & (*its_low == low)) << at
+        });
+        same & ((1 << self.len) - 1)
+    }
+
+    /// Adds an entry, if there is room.
+    fn push(&mut self, entry: Entry) -> bool {
+        let at = self.len as usize;
+        let Line { high, low, rows, len } = self;
+        let places = (high.get_mut(at), low.get_mut(at), rows.get_mut(at));
+        let (Some(high), Some(low), Some(row)) = places else { return false };
+        (*high, *low) = halves(entry.hash);
+        *row = entry.row;
+        *len += 1;
+        true
+    }
+}
+
+/// The upper and the lower half of a hash.
+#[inline]
+fn halves(hash: u64) -> (u32, u32) {
+    let half = |bits| u32::try_from(bits).expect("half of 64 bits");
+    (half(hash >> 32), half(hash & 0xFFFF_FFFF))
 }
 
 /// Entries by hash; several may have one.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    /// At least as many as `homes`; behind those stands what found no room before.
-    places: Vec<Place>,
+    /// At least as many as `homes`; in those behind stands what found no room before.
+    lines: Vec<Line>,
     homes: usize,
     len: usize,
 }
@@ -45,24 +85,35 @@ impl Table {
         self.len
     }
 
-    /// The rows under a hash.
+    /// Gives the rows under a hash.
     #[inline]
-    pub(super) fn rows(&self, hash: u64) -> impl Iterator<Item = u32> {
-        let places = self.places.get(self.home(hash)..).unwrap_or(&[]).iter();
-        let met = places.take_while(move |place| !place.is_empty() && place.hash() <= hash);
-        met.filter(move |place| place.hash() == hash).map(|place| place.row)
+    pub(super) fn rows(&self, hash: u64, each: &mut impl FnMut(u32)) {
+        for line in self.lines.get(self.home(hash)..).unwrap_or(&[]) {
+            let mut found = line.places_of(hash);
+            while found != 0 {
+                line.rows
+                    .get(found.trailing_zeros() as usize)
+                    .into_iter()
+                    .for_each(|row| each(*row));
+                found &= found - 1;
+            }
+            if !line.is_full() {
+                return;
+            }
+        }
     }
 
-    /// Reads the place of a hash.
+    /// Reads the line of a hash and the next one, where a look-up goes on if that is full.
     #[inline]
     pub(super) fn touch(&self, hash: u64) -> u32 {
-        self.places.get(self.home(hash)).map_or(0, |place| place.row)
+        let home = self.home(hash);
+        let touch = |at| self.lines.get(at).map_or(0, |line: &Line| line.len);
+        touch(home) ^ touch(home + 1)
     }
 
     pub(super) fn insert(&mut self, entry: Entry) {
-        assert!(entry.row != NONE, "a segment holds fewer than 2^32 - 1 events");
-        // At four fifths the way to the next empty place is some ten entries long.
-        if self.len * 5 >= self.homes * 4 {
+        // At four fifths a third of all lines are full.
+        if self.len * 5 >= self.homes * LINE_ENTRIES * 4 {
             self.grow();
         }
         self.place(entry);
@@ -72,54 +123,53 @@ impl Table {
     /// Puts a row in the place of another under the same hash, if that is there.
     pub(super) fn replace(&mut self, hash: u64, old: u32, new: u32) -> bool {
         let home = self.home(hash);
-        let places = self.places.get_mut(home..).unwrap_or(&mut []).iter_mut();
-        let mut met = places.take_while(|place| !place.is_empty() && place.hash() <= hash);
-        match met.find(|place| place.hash() == hash && place.row == old) {
-            Some(place) => {
-                place.row = new;
-                true
+        for line in self.lines.get_mut(home..).unwrap_or(&mut []) {
+            let found = line.places_of(hash);
+            let mut rows = line.rows.iter_mut().zip(0..);
+            if let Some((row, _)) = rows.find(|(row, at)| found >> at & 1 == 1 && **row == old) {
+                *row = new;
+                return true;
             }
-            None => false,
+            if !line.is_full() {
+                break;
+            }
         }
+        false
     }
 
     /// All entries, sorted by hash.
-    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
-        let taken = self.places.iter().filter(|place| !place.is_empty());
-        taken.map(|place| Entry { hash: place.hash(), row: place.row })
+    pub(super) fn sorted(&self) -> Vec<Entry> {
+        let mut sorted: Vec<Entry> = Vec::with_capacity(self.len);
+        for entry in self.lines.iter().flat_map(Line::entries) {
+            // Few stand behind where they belong, and not far.
+            let from = sorted.iter().rev().take_while(|before| before.hash > entry.hash).count();
+            sorted.insert(sorted.len() - from, entry);
+        }
+        sorted
     }
 
-    /// Where an entry with this hash would stand if no other did.
+    /// The line in which an entry with this hash stands if that has room.
     #[inline]
     fn home(&self, hash: u64) -> usize {
         usize::try_from(((hash >> 32) * self.homes as u64) >> 32).unwrap_or(usize::MAX)
     }
 
-    /// Puts an entry where it belongs, and those behind it one further up to the next empty place.
     fn place(&mut self, entry: Entry) {
         let home = self.home(entry.hash);
-        let places = self.places.get(home..).unwrap_or(&[]);
-        let smaller = |place: &&Place| !place.is_empty() && place.hash() < entry.hash;
-        let at = home + places.iter().take_while(smaller).count();
-        let rest = self.places.get(at..).unwrap_or(&[]);
-        let end = at + rest.iter().position(|place| place.is_empty()).unwrap_or(rest.len());
-        if end == self.places.len() {
-            self.places.push(EMPTY);
+        let lines = self.lines.get_mut(home..).unwrap_or(&mut []);
+        if !lines.iter_mut().any(|line| line.push(entry)) {
+            let mut line = EMPTY;
+            line.push(entry);
+            self.lines.push(line);
         }
-        self.places.copy_within(at..end, at + 1);
-        let high = u32::try_from(entry.hash >> 32).expect("the upper half of 64 bits");
-        let low = u32::try_from(entry.hash & 0xFFFF_FFFF).expect("the lower half of 64 bits");
-        let place = self.places.get_mut(at).expect("there is a place up to the end");
-        *place = Place { high, low, row: entry.row };
     }
 
     fn grow(&mut self) {
-        let homes = PLACES_MIN.max(self.homes + self.homes / 2);
-        let mut places = Vec::with_capacity(homes + PLACES_MIN);
-        places.resize(homes, EMPTY);
-        let old = std::mem::replace(self, Table { places, homes, len: self.len });
-        // Sorted as they come, each goes behind the one before it.
-        old.entries().for_each(|entry| self.place(entry));
+        let homes = LINES_MIN.max(self.homes + self.homes / 2);
+        let mut lines = Vec::with_capacity(homes + LINES_MIN);
+        lines.resize(homes, EMPTY);
+        let old = std::mem::replace(self, Table { lines, homes, len: self.len });
+        old.lines.iter().flat_map(Line::entries).for_each(|entry| self.place(entry));
     }
 }
 
@@ -132,7 +182,8 @@ mod tests {
     }
 
     fn rows(table: &Table, hash: u64) -> Vec<u32> {
-        let mut rows: Vec<u32> = table.rows(hash).collect();
+        let mut rows = Vec::new();
+        table.rows(hash, &mut |row| rows.push(row));
         rows.sort_unstable();
         rows
     }
@@ -150,7 +201,7 @@ mod tests {
         }
         assert!(table.replace(spread(7), 15, 20_000) && !table.replace(spread(7), 15, 1));
         assert_eq!(rows(&table, spread(7)), [14, 20_000]);
-        let all: Vec<Entry> = table.entries().collect();
+        let all = table.sorted();
         assert_eq!((all.len(), table.len()), (10_000, 10_000));
         assert!(all.is_sorted_by_key(|entry| entry.hash));
     }
@@ -162,11 +213,12 @@ mod tests {
             for n in 0..300 {
                 table.insert(Entry { hash: near + u64::from(n % 100), row: n });
             }
+            assert!(table.sorted().is_sorted_by_key(|entry| entry.hash), "{near}");
             for n in 0..100 {
                 let found = rows(&table, near + u64::from(n));
                 assert_eq!(found, [n, n + 100, n + 200], "{near}");
             }
-            assert_eq!(table.entries().count(), 300);
+            assert_eq!(table.sorted().len(), 300);
         }
     }
 }

@@ -54,16 +54,25 @@ fn it_gives_its_hashes_as_far_as_it_knows_them() {
     }
 }
 
+/// The more buckets it has, the fewer bytes an entry needs.
 #[test]
 fn a_run_gives_its_entries_back() {
-    let run = open(Form::Run, &encode(Form::Run, &COVER, entries(1_000))).unwrap();
-    let mut found = Vec::new();
-    run.entries(COVER.first - 7, &mut found).unwrap();
-    found.sort_unstable_by_key(|entry| entry.row);
-    let moved = |entry: Entry| Entry { row: entry.row + 7, ..entry };
-    assert_eq!(found, entries(1_000).into_iter().map(moved).collect::<Vec<_>>());
-    assert_eq!(run.entries(COVER.first + 1, &mut found), Err(BROKEN), "before the first");
-    assert_eq!(found.len(), 1_000);
+    for (count, entry_bytes) in [(1, 12), (1_000, 12), (2_000, 11), (200_000, 11), (300_000, 10)] {
+        let cover = Cover { end: COVER.first + u64::from(count), ..COVER };
+        let run = open(Form::Run, &encode(Form::Run, &cover, entries(count))).unwrap();
+        let mut found = Vec::new();
+        run.entries(COVER.first - 7, &mut found).unwrap();
+        found.sort_unstable_by_key(|entry| entry.row);
+        let moved = |entry: Entry| Entry { row: entry.row + 7, ..entry };
+        assert!(found.iter().copied().eq(entries(count).into_iter().map(moved)), "{count}");
+        let buckets_at = run.data_at + ((1 << run.bits) + 1) * 4;
+        assert_eq!(run.all().len() - buckets_at, entry_bytes * found.len(), "{count}");
+        if count > 1 {
+            let told = run.entries(COVER.first + 1, &mut found);
+            assert_eq!(told, Err(BROKEN), "before the first");
+            assert_eq!(found.len(), count as usize);
+        }
+    }
 }
 
 #[test]
