@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::held::{Held, HeldEvent};
-use super::ingest::Ingest;
+use super::ingest::{Ingest, Place};
 use super::types::{CallOptions, Origin, Receipt, Rejected, Sync};
 use crate::Error;
 use crate::admission::{FORESEEN, Hashes, Verdict};
@@ -24,6 +24,8 @@ pub struct Call<'a> {
     rules: Rules,
     options: CallOptions<'a>,
     sync: Sync,
+    /// Where the log is made that there was not when a strict call began.
+    unmade: Option<Place<'a>>,
     held: Held,
     /// Marks that wait until nothing is held: a crash would lose what they say has been read.
     marks: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -42,8 +44,9 @@ impl<'a> Call<'a> {
         rules: Rules,
         options: CallOptions<'a>,
         sync: Sync,
+        unmade: Option<Place<'a>>,
     ) -> Call<'a> {
-        if options.strict {
+        if options.strict && unmade.is_none() {
             ingest.shelf.begin_stage();
         }
         ingest.busy = true;
@@ -53,6 +56,7 @@ impl<'a> Call<'a> {
             rules,
             options,
             sync,
+            unmade,
             held: Held::new(),
             marks: BTreeMap::new(),
             receipt: Receipt::default(),
@@ -222,7 +226,7 @@ impl<'a> Call<'a> {
     /// # Errors
     ///
     /// As [`Call::push`]; [`Error::Rejected`] from a strict call that would have rejected events,
-    /// after which the log is as it was before the call.
+    /// after which the log is as it was before the call, and not there if it was not.
     pub fn finish(mut self) -> Result<Receipt, Error> {
         self.settle()?;
         self.guarded(Call::end).inspect(|_| self.ingest.checkpoint_if_due())
@@ -263,8 +267,10 @@ impl<'a> Call<'a> {
             return Err(Error::Rejected { count: self.receipt.rejected() });
         }
         self.ingest.commit()?;
-        if self.options.strict {
-            self.ingest.shelf.commit_stage()?;
+        match self.unmade.take() {
+            Some(place) => place.make(self.ingest, &self.rules)?,
+            None if self.options.strict => self.ingest.shelf.commit_stage()?,
+            None => {}
         }
         if self.sync != Sync::None && !planted("receipt before sync") {
             self.ingest.sync()?;

@@ -1,18 +1,18 @@
 //! The writing side of a store: admission over the shelf, and batches on their way to the log.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::pack::Packer;
 use super::rules::agreed_rules;
 use super::shelf::Shelf;
 use super::sidecars::{KEYS, check_sealed};
 use super::source::Source;
-use super::types::{CallOptions, Origin, Receipt};
+use super::types::{CallOptions, Options, Origin, Receipt};
 use super::{Call, READERS, Store, backup, checkpoints, evidence, files};
 use crate::Error;
 use crate::admission::{Admission, FORESEEN, Hashes, Verdict};
-use crate::event::{Event, Kind};
-use crate::log::{Env, LogMeta, LogSettings, View, Writer};
+use crate::event::{Event, Kind, Rules};
+use crate::log::{self, Env, LogMeta, LogSettings, View, Writer};
 use crate::planted::planted;
 
 /// Keys are saved for a part of the events after which statistics are: 16,384 of 262,144. To read
@@ -69,7 +69,7 @@ impl Ingest {
         Ingest { env, shelf, admission, body, view, busy, checkpoint_events_min, packer }
     }
 
-    /// Whether there is a log; else this is a scratch store.
+    /// Whether there is a log; else this is a scratch store's, or a strict call's that may make one.
     pub(super) fn is_log(&self) -> bool {
         self.shelf.writer.is_some()
     }
@@ -196,6 +196,64 @@ impl Ingest {
     }
 }
 
+/// Where a log is, or is made.
+pub(super) struct Place<'a> {
+    dir: &'a Path,
+    options: &'a Options,
+    /// Set once there is one.
+    exists: &'a mut bool,
+}
+
+impl Place<'_> {
+    /// Opens the log for append, creating it if there is none; whether it was created.
+    fn open(&mut self, env: &Env, rules: &Rules) -> Result<(Ingest, bool), Error> {
+        let dir = self.dir;
+        backup::refuse_append(env, dir)?;
+        let evidence = evidence::evidence(env, dir)?;
+        check_sealed(env, dir)?;
+        let settings = LogSettings {
+            segment_bytes_max: self.options.segment_bytes_max,
+            ..LogSettings::new(LogMeta {
+                log_id: 0,
+                currency: rules.currency,
+                partition: 0,
+                partitions: 1,
+                time_range_us: rules.time_range_us.clone(),
+            })
+        };
+        let (writer, recovered) = Writer::open(env, dir, &settings, READERS, evidence)?;
+        *self.exists = true;
+        // Another process may have made the log meanwhile; the events at hand were checked by the
+        // rules of the log that was to be.
+        if agreed_rules(dir, Some(writer.meta()), self.options)? != *rules {
+            return Err(made_meanwhile(dir));
+        }
+        let events_min = self.options.checkpoint_events_min;
+        let ingest = Ingest::open(env.clone(), dir.to_path_buf(), writer, events_min)?;
+        Ok((ingest, recovered.created))
+    }
+
+    /// Makes the log for what was staged before there was one. Nothing staged makes none.
+    pub(super) fn make(mut self, ingest: &mut Ingest, rules: &Rules) -> Result<(), Error> {
+        let staged = ingest.shelf.stage.as_ref().filter(|stage| !stage.batches().is_empty());
+        let Some(stage) = staged else { return Ok(()) };
+        let (mut made, created) = self.open(&ingest.env, rules)?;
+        if !created {
+            // What was staged was never held against the events that are there.
+            return Err(made_meanwhile(self.dir));
+        }
+        let seed = made.shelf.take_over(stage)?;
+        made.admission = Admission::new(seed, made.shelf.end(), made.shelf.tally());
+        *ingest = made;
+        Ok(())
+    }
+}
+
+fn made_meanwhile(dir: &Path) -> Error {
+    let reason = format!("the log in {} was made meanwhile: open it again", dir.display());
+    Error::Options { reason }
+}
+
 impl Store {
     /// Appends events as one call, and says what became of them.
     ///
@@ -222,7 +280,8 @@ impl Store {
         call.finish()
     }
 
-    /// Begins a call of many events, creating the log if there is none.
+    /// Begins a call of many events, creating the log if there is none. A strict call creates it
+    /// when it is finished, if it has something to write.
     ///
     /// # Errors
     ///
@@ -234,12 +293,24 @@ impl Store {
                 "a scratch store keeps what it is given; strict calls need a log".to_owned();
             return Err(Error::Options { reason });
         }
-        let (rules, sync) = (self.rules.clone(), self.options.sync);
-        let ingest = self.ready()?;
+        let is_there = |dir: &PathBuf| log::read_meta(&self.env, dir).map(|meta| meta.is_some());
+        let asked = self.dir.as_ref().filter(|_| options.strict && !self.exists);
+        // Another process may have made it since this store was opened.
+        let is_made_later = asked.map(is_there).transpose()? == Some(false);
+        if is_made_later {
+            self.ingest = Some(Ingest::scratch(self.env.clone()));
+        } else {
+            self.ready()?;
+        }
+        let (rules, of_store) = (self.rules.clone(), &self.options);
+        let ingest = self.ingest.as_mut().expect("one was made ready");
         // One that cannot be used any more is opened again by the next call.
         ingest.busy = !planted("poisoned store kept");
         ingest.tend()?;
-        Ok(Call::begin(ingest, rules, options, sync))
+        let dir = self.dir.as_ref().filter(|_| is_made_later);
+        let exists = &mut self.exists;
+        let unmade = dir.map(|dir| Place { dir, options: of_store, exists });
+        Ok(Call::begin(ingest, rules, options, of_store.sync, unmade))
     }
 
     /// Locks and recovers the log, creating it if there is none; up to where it is durable.
@@ -266,7 +337,8 @@ impl Store {
 
     /// The writing side, without what a call left pending that was given up.
     fn ready(&mut self) -> Result<&mut Ingest, Error> {
-        if self.ingest.as_ref().is_some_and(|ingest| ingest.busy && ingest.is_log()) {
+        let is_spent = |ingest: &Ingest| ingest.busy || !ingest.is_log();
+        if self.dir.is_some() && self.ingest.as_ref().is_some_and(is_spent) {
             self.ingest = None;
         }
         let ingest = match self.ingest.take() {
@@ -282,28 +354,7 @@ impl Store {
 
     pub(super) fn open_ingest(&mut self) -> Result<Ingest, Error> {
         let dir = self.dir.as_ref().expect("a scratch store has its ingest from the start");
-        backup::refuse_append(&self.env, dir)?;
-        let evidence = evidence::evidence(&self.env, dir)?;
-        check_sealed(&self.env, dir)?;
-        let settings = LogSettings {
-            segment_bytes_max: self.options.segment_bytes_max,
-            ..LogSettings::new(LogMeta {
-                log_id: 0,
-                currency: self.rules.currency,
-                partition: 0,
-                partitions: 1,
-                time_range_us: self.rules.time_range_us.clone(),
-            })
-        };
-        let (writer, _recovered) = Writer::open(&self.env, dir, &settings, READERS, evidence)?;
-        self.exists = true;
-        // Another process may have made the log meanwhile; the events at hand were checked by the
-        // rules of the log that was to be.
-        if agreed_rules(dir, Some(writer.meta()), &self.options)? != self.rules {
-            let reason = format!("the log in {} was made meanwhile: open it again", dir.display());
-            return Err(Error::Options { reason });
-        }
-        let events_min = self.options.checkpoint_events_min;
-        Ingest::open(self.env.clone(), dir.clone(), writer, events_min)
+        let mut place = Place { dir, options: &self.options, exists: &mut self.exists };
+        place.open(&self.env, &self.rules).map(|(ingest, _created)| ingest)
     }
 }

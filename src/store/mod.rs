@@ -340,7 +340,7 @@ impl Store {
     fn source(&self) -> Result<Source<'_>, Error> {
         match &self.ingest {
             Some(Ingest { view: Some(view), .. }) => Ok(Source::Own(view)),
-            Some(Ingest { shelf, .. }) if shelf.writer.is_none() => {
+            Some(Ingest { shelf, .. }) if self.dir.is_none() => {
                 Ok(Source::Stage(shelf.stage.as_ref().expect("a scratch store has a stage")))
             }
             Some(_) | None => {

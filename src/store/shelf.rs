@@ -101,6 +101,18 @@ impl Shelf {
         Ok(())
     }
 
+    /// Writes what was staged before there was a log to this one, which has no batch yet, and
+    /// indexes its keys; returns the hashes' seed.
+    pub(super) fn take_over(&mut self, stage: &Stage) -> Result<u64, Error> {
+        let mut newest = Newest::new();
+        for batch in stage.batches() {
+            let frame = stage.read(batch)?;
+            enter(&frame, self.seed, &mut newest, &mut self.recent)?;
+            self.append(&frame.body, batch.events, batch.after)?;
+        }
+        Ok(self.seed)
+    }
+
     /// Indexes the keys of what is staged anew, without what never was; returns the hashes' seed.
     pub(super) fn index_again(&mut self) -> Result<u64, Error> {
         if let Some(stage) = &self.stage {

@@ -23,6 +23,7 @@ mod repair_others;
 mod replaced;
 mod runs;
 mod saved;
+mod strict;
 mod superseded;
 
 use std::path::Path;

@@ -138,6 +138,7 @@ fn strict_writes_all_or_nothing() {
         _ => 0,
     };
     assert_eq!(end(&home), 0);
+    assert!(!home.path("ltvlog-data").exists(), "no log was there, and none is");
     // The same events and the customer that was missing, in one call.
     home.write("customer.json", CUSTOMER);
     let args = ["append", "--strict", "--format", "json", "mixed.ndjson", "customer.json"];
