@@ -48,6 +48,8 @@ pub(super) fn info(
             Ok(true)
         })?;
     }
+    // A backup has no head; its manifest is written when all that it tells of is synced.
+    let backed_up = backup::evidence(env, dir, Some(view.meta().log_id))?;
     let segment_bytes = segments.iter().map(|segment| segment.bytes).sum();
     let derived =
         [bytes_in(env, &dir.join(KEYS))?, bytes_in(env, &dir.join(checkpoints::CHECKPOINTS))?];
@@ -57,7 +59,8 @@ pub(super) fn info(
         rules: rules.clone(),
         segments,
         end: view.end(),
-        synced_end: view.synced_end(),
+        // The next backup may have been finished since the segments were looked at.
+        synced_end: view.synced_end().max(backed_up.min(view.end())),
         customers: statistics.customers().len() as u64,
         span: span.map(|(frame, weeks)| Span {
             first_us: frame.first_us,

@@ -173,3 +173,30 @@ fn what_does_not_add_up_is_not_restored() {
     }
     assert!(disk.files().keys().all(|path| !path.starts_with("/new")));
 }
+
+/// A backup has no head, and every byte that its manifest tells of was synced before that.
+#[test]
+fn a_backup_is_synced_as_far_as_its_manifest_says() {
+    let disk = SimDisk::default();
+    fill(&disk, 0..6);
+    back_up(&disk).unwrap();
+    let ends = |disk: &SimDisk| {
+        let store = open(Arc::new(disk.clone()), Path::new(DEST), 9, 1 << 10).unwrap();
+        let info = store.info().unwrap();
+        (info.synced_end, info.end)
+    };
+    assert_eq!(ends(&disk), (30, 30));
+    // Of one that was cut off nobody knows that, but for sealed segments that another one follows.
+    let before = disk.files();
+    fill(&disk, 6..8);
+    back_up(&disk).unwrap();
+    assert_eq!(ends(&disk), (40, 40));
+    let manifest = Path::new(DEST).join("backup.json");
+    let mut cut = disk.files();
+    cut.insert(manifest.clone(), before[&manifest].clone());
+    assert_eq!(ends(&SimDisk::of_files(&cut)), (35, 40));
+    // A manifest that is damaged says nothing.
+    let mut bad = disk.files();
+    bad.get_mut(&manifest).unwrap()[40] ^= 1;
+    assert_eq!(ends(&SimDisk::of_files(&bad)), (35, 40));
+}
