@@ -210,7 +210,7 @@ impl Admission {
         let ordinal = self.customers;
         if ordinal == u32::MAX {
             let detail = "the log holds as many customers as it can".to_owned();
-            return Ok(Verdict::Rejected(Rejection { reason: Reason::InvalidField, detail }));
+            return Ok(Verdict::Rejected(Rejection::new(Reason::InvalidField, detail)));
         }
         log.enter(hash, self.end());
         self.ids.insert(&event.key, hashes.customer, ordinal);
@@ -283,7 +283,7 @@ impl Admission {
         };
         let Some(order) = order else {
             let detail = format!("there is no ORDER NEW with key {:?}", event.key);
-            return Ok(Verdict::Held(Rejection { reason: Reason::UnknownOrder, detail }));
+            return Ok(Verdict::Held(Rejection::new(Reason::UnknownOrder, detail)));
         };
         log.enter(update_hash, self.end());
         // Of two events of the same instant the later one in the log counts: this one.
@@ -313,7 +313,7 @@ impl Admission {
             return Ok(rejected);
         }
         let detail = format!("key {:?} is taken by another event, sequence {first_seq}", event.key);
-        Ok(Verdict::Rejected(Rejection { reason: Reason::ConflictingKey, detail }))
+        Ok(Verdict::Rejected(Rejection::new(Reason::ConflictingKey, detail)))
     }
 
     /// Whether an order's amount would bring the log's sums out of bounds.
@@ -321,7 +321,7 @@ impl Admission {
         let sum = self.cents_abs.saturating_add(event.amount_cents.unsigned_abs());
         (sum >= CENTS_ABS_END).then(|| {
             let detail = "the amounts of all orders of a log must stay below 2^62 cents".to_owned();
-            Verdict::Rejected(Rejection { reason: Reason::InvalidAmount, detail })
+            Verdict::Rejected(Rejection::new(Reason::InvalidAmount, detail))
         })
     }
 
@@ -382,5 +382,5 @@ impl Admission {
 
 fn unknown_customer(id: &str) -> Verdict {
     let detail = format!("there is no CUSTOMER NEW with key {id:?}");
-    Verdict::Held(Rejection { reason: Reason::UnknownCustomer, detail })
+    Verdict::Held(Rejection::new(Reason::UnknownCustomer, detail))
 }

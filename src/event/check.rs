@@ -15,6 +15,6 @@ impl Event<'_> {
             return Ok(());
         }
         let detail = "a field is not what reading this event from JSON would give".to_owned();
-        Err(Rejection { reason: Reason::InvalidField, detail })
+        Err(Rejection::new(Reason::InvalidField, detail))
     }
 }

@@ -78,7 +78,9 @@ impl Held {
         is_element: bool,
         each: Each<'_>,
     ) -> Result<Step, Trouble> {
-        let flaw = flaw.or_else(|| self.is_cut().then(|| too_large_by(self.bytes)));
+        let cut_from = self.is_cut().then_some(self.bytes as u64);
+        let flaw = flaw.or_else(|| cut_from.map(too_large_by));
+        let flaw = flaw.map(|flaw| Rejection { cut_from, ..flaw });
         let step = give(Item { line: self.line, text: &self.text, flaw, is_element }, each);
         self.text.clear();
         self.bytes = 0;

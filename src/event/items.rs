@@ -303,7 +303,7 @@ fn is_event(line: &[u8]) -> bool {
 
 /// The flaw of a source of which the rest cannot be read.
 fn lost(why: &str) -> Rejection {
-    Rejection { reason: Reason::MalformedJson, detail: format!("{why}; what follows is lost") }
+    Rejection::new(Reason::MalformedJson, format!("{why}; what follows is lost"))
 }
 
 pub(super) fn newlines(text: &[u8]) -> u64 {

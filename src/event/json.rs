@@ -53,7 +53,7 @@ impl<'a> Event<'a> {
     pub fn from_json(text: &'a [u8], rules: &Rules) -> Result<Event<'a>, Rejection> {
         let text = trim_blanks(text);
         if text.len() > EVENT_BYTES_MAX {
-            return Err(too_large_by(text.len()));
+            return Err(too_large_by(text.len() as u64));
         }
         let mut members = Members::default();
         match members.read(text) {
@@ -342,15 +342,15 @@ fn name_of(name: usize) -> &'static str {
 
 fn too_deep() -> Rejection {
     let detail = format!("more than {EVENT_LEVELS_MAX} levels of objects and arrays");
-    Rejection { reason: Reason::TooLarge, detail }
+    Rejection::new(Reason::TooLarge, detail)
 }
 
 /// The rejection of a text of so many bytes.
-pub(super) fn too_large_by(bytes: usize) -> Rejection {
+pub(super) fn too_large_by(bytes: u64) -> Rejection {
     let detail = format!("{bytes} bytes, more than {EVENT_BYTES_MAX}");
-    Rejection { reason: Reason::TooLarge, detail }
+    Rejection::new(Reason::TooLarge, detail)
 }
 
 fn reject<T>(reason: Reason, detail: String) -> Result<T, Rejection> {
-    Err(Rejection { reason, detail })
+    Err(Rejection::new(reason, detail))
 }

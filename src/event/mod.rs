@@ -178,6 +178,15 @@ pub struct Rejection {
     pub reason: Reason,
     /// What exactly is wrong, in one clause.
     pub detail: String,
+    /// How many bytes the rejected text has, if more than the part of it that was kept.
+    pub cut_from: Option<u64>,
+}
+
+impl Rejection {
+    /// The rejection of a text that is there as a whole.
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Rejection {
+        Rejection { reason, detail: detail.into(), cut_from: None }
+    }
 }
 
 impl fmt::Display for Rejection {

@@ -9,7 +9,7 @@ use std::io::{self, BufRead};
 
 use super::items::{self, Item, Step, Trouble};
 use super::raw::{self, State};
-use super::rejects;
+use super::rejects::{self, Told};
 use super::shape::ShapeReader;
 use super::{Event, Reason, Rejection, Rules};
 use crate::Error;
@@ -29,7 +29,8 @@ pub struct Incoming<'a> {
     /// The line of the source where it starts, from 1.
     pub line: u64,
     /// Its text as it came, without blanks around it; of a text that is much too large, the
-    /// first 16 MiB. For a line of a rejects file, the text that was rejected.
+    /// first 16 MiB. For a line of a rejects file, the text that was rejected, or what of it the
+    /// line has.
     pub text: &'a [u8],
     /// The event, or the first reason why it is none.
     pub event: Result<Event<'a>, Rejection>,
@@ -118,8 +119,11 @@ pub(super) fn hand_on<'a>(
         return Ok(step(each(Incoming { line, text, event })?));
     };
     if is_whole && rejection.reason <= Reason::MissingField {
-        if let Some(text) = rejects::unwrap(text) {
-            let event = shapes.read(&text);
+        if let Some(Told { text, cut_from }) = rejects::unwrap(text) {
+            let event = match cut_from {
+                Some(bytes) => Err(rejects::cut(bytes)),
+                None => shapes.read(&text),
+            };
             return Ok(step(each(Incoming { line, text: &text, event })?));
         }
         if is_element && raw::state_of(text) != State::Whole {
@@ -146,7 +150,7 @@ fn break_array(
         (text, detail) = (b"", "no JSON".to_owned());
     }
     detail.push_str("; what follows in the array is lost");
-    let event = Err(Rejection { reason: Reason::MalformedJson, detail });
+    let event = Err(Rejection::new(Reason::MalformedJson, detail));
     match each(Incoming { line, text, event })? {
         Flow::Continue => Ok(Step::Lost),
         Flow::Stop => Ok(Step::Stop),

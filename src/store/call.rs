@@ -129,7 +129,7 @@ impl<'a> Call<'a> {
         if event.key.len() > crate::event::ID_BYTES_MAX {
             // No reader gives such an event; whoever put it together did not check it.
             let (reason, detail) = (Reason::InvalidField, "the key is too long".to_owned());
-            return self.turn_down(&Rejection { reason, detail }, text, at);
+            return self.turn_down(&Rejection::new(reason, detail), text, at);
         }
         // Matched where it is written: a verdict that moves costs as much as a look-up.
         match self.ingest.admit(event, hashes) {

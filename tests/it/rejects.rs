@@ -38,7 +38,7 @@ fn rejects_are_one_line_of_json_each() {
 fn a_text_that_is_no_json_stands_as_text_whatever_the_reason() {
     for text in ["", "x", "{} {}"] {
         let mut line = String::new();
-        let rejection = Rejection { reason: Reason::UnknownOrder, detail: String::new() };
+        let rejection = Rejection::new(Reason::UnknownOrder, "");
         write_reject("f", 1, &rejection, text.as_bytes(), &mut line);
         assert!(line.ends_with(&format!("\"event\":\"{text}\"}}\n")), "{line}");
     }
@@ -116,7 +116,66 @@ fn the_largest_event_can_be_rejected_and_read_again() {
         event("a").replace('}', &format!(",\"x\":{nested},\"y\":\"{}\"}}", "y".repeat(pad)));
     assert_eq!(largest.len(), EVENT_BYTES_MAX);
     let mut line = String::new();
-    let rejection = Rejection { reason: Reason::UnknownCustomer, detail: "later".to_owned() };
+    let rejection = Rejection::new(Reason::UnknownCustomer, "later");
     write_reject("f", 1, &rejection, largest.as_bytes(), &mut line);
     assert_eq!(read(line), [(1, Ok("a".to_owned()))]);
+}
+
+/// The greatest line that is read as one item.
+const LINE_BYTES_MAX: usize = 16 << 20;
+
+/// Of a text that no line has room for, the line has the beginning and tells the whole length; read
+/// back it is rejected for that length, and written again as it was.
+#[test]
+fn what_is_too_large_for_a_line_is_cut_and_says_so() {
+    const MIB: usize = 1 << 20;
+    let with_end = |mut text: Vec<u8>| {
+        text.push(b'!');
+        text
+    };
+    let numbers = format!("[{}1]", "1,".repeat(8 * MIB - 8));
+    let texts: Vec<(Vec<u8>, usize)> = vec![
+        (with_end(vec![b'x'; 20 * MIB]), 15 * MIB),
+        // Whole when it is read, and too large for a line only with its escapes.
+        (with_end(vec![b'"'; 9 * MIB]), 7 * MIB),
+        (with_end(vec![1; 17 * MIB]), 2 * MIB),
+        (with_end(vec![0xff; 17 * MIB]), 11 * MIB),
+        (with_end([b"x".to_vec(), "\u{e9}".repeat(9 * MIB).into_bytes()].concat()), 15 * MIB),
+        (numbers.into_bytes(), 15 * MIB),
+    ];
+    for (text, kept_min) in texts {
+        let source = [b"0\n", &*text, b"\n"].concat();
+        let once = rejects_of(&source);
+        let [_, line] = once.lines().collect::<Vec<_>>()[..] else { panic!("two lines") };
+        assert!(line.len() <= LINE_BYTES_MAX, "{} bytes", line.len());
+        let value: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
+        assert_eq!(
+            (&value["reason"], &value["cut_from"]),
+            (&"too_large".into(), &text.len().into())
+        );
+        let kept = value["event"].as_str().expect("what is cut is text");
+        if value["encoding"].is_null() {
+            assert!(text.starts_with(kept.as_bytes()) && kept.len() >= kept_min, "{}", kept.len());
+        } else {
+            assert!(kept.starts_with("////") && kept.len() >= kept_min, "{}", kept.len());
+        }
+        // Its place is that of the file it was read from, all else stays.
+        let twice = rejects_of(&once);
+        assert!(twice == once, "{} bytes became {}", once.len(), twice.len());
+        let elsewhere = rejects_of(&*once.replace("a \\\"file\\\"", &"far/".repeat(1_000)));
+        assert!(elsewhere == once, "{} bytes became {}", once.len(), elsewhere.len());
+    }
+}
+
+/// A line that says that it was cut where no event could have been is no such line.
+#[test]
+fn a_whole_event_is_not_taken_for_a_cut_one() {
+    let line = |cut_from: usize| {
+        let a = event("a");
+        format!(
+            r#"{{"file":"f","line":1,"reason":"r","detail":"d","event":{a},"cut_from":{cut_from}}}"#
+        )
+    };
+    assert_read(&line(EVENT_BYTES_MAX), &[(1, "!missing_field")]);
+    assert_read(&line(EVENT_BYTES_MAX + 1), &[(1, "!too_large")]);
 }
