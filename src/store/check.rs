@@ -121,6 +121,7 @@ pub(super) fn verify(env: &Env, dir: &Path, deep: bool) -> Result<Verification, 
         check_checkpoints(env, dir, meta.log_id, &mut found)?;
         if deep {
             deep::check_sidecars(env, dir, &mut found)?;
+            deep::check_runs(env, dir, &mut found)?;
         }
     }
     Ok(found)

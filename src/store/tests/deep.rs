@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::codec::{BatchBuilder, Placement, RowKind, Superseded};
-use crate::log::{LogMeta, LogSettings, SimDisk, View, Writer};
+use crate::log::{LogMeta, LogSettings, Map, SimDisk, View, Writer};
 use crate::store::entries::entries_of;
 use crate::store::index::Entry;
+use crate::store::sidecar::{Cover, Form, Sidecar};
 use crate::store::sidecars::{cover, sidecar_path};
-use crate::store::{READERS, check, files, sidecar};
+use crate::store::{READERS, check, files, runs, sidecar};
 
 const DIR: &str = "/log";
 
@@ -136,6 +137,63 @@ fn a_sidecar_that_lacks_or_invents_a_key_is_found() {
     let planned = super::super::repair::plan(&world, dir).unwrap();
     assert_eq!((planned.changes.len(), planned.lost.len()), (1, 0));
     super::super::repair::apply(&world, dir, &planned.hash).unwrap();
+    assert_eq!(reasons(&disk, true), [""; 0]);
+}
+
+/// As of sidecars; and a run that has all keys but not where they are looked for is found, too.
+#[test]
+fn a_run_that_lacks_or_invents_a_key_is_found() {
+    let disk = SimDisk::default();
+    let dir = Path::new(DIR);
+    for n in 0..3 {
+        let mut store = open(Arc::new(disk.clone()), dir, 1, 64 << 20).unwrap();
+        let updates = (0..9).map(|at| super::order("UPDATE", 0, 0, 50 + at, n * 9 + at + 1));
+        let mut lines = vec![customer(0), order("NEW", 0, 0, 100, 0)];
+        lines.extend(updates);
+        lines.extend((0..40).map(|visit| super::visit(n * 40 + visit, 0)));
+        append(&mut store, &lines).unwrap();
+        store.close().unwrap();
+    }
+    assert_eq!(reasons(&disk, true), [""; 0]);
+    let world = env(Arc::new(disk.clone()), 2);
+    let view = View::open(&world, dir, READERS, 0).unwrap();
+    let paths = runs::paths(&world, dir).unwrap();
+    assert_eq!(paths.len(), 3);
+    for path in paths {
+        let whole = files::map(&world, &path).unwrap().unwrap().all().to_vec();
+        let run = Sidecar::open(Form::Run, Map::owned(whole.clone())).unwrap();
+        let cover = run.cover();
+        let entries = entries_of(&view, cover.log_id, cover.first..cover.end).unwrap();
+        let (mut less, mut more, mut other) = (entries.clone(), entries.clone(), entries.clone());
+        less.pop();
+        more.push(Entry { hash: 77, row: 0 });
+        other[0].row ^= 1;
+        let mut strange = entries;
+        strange[5].hash ^= 8;
+        for (entries, reason) in [
+            (less, "it lacks keys of its events"),
+            (more, "it has keys that its events do not have"),
+            (other, "its keys are not those of its events"),
+            (strange, "its keys are not those of its events"),
+        ] {
+            let bytes = sidecar::encode(Form::Run, &cover, entries);
+            files::replace(&world, &path, &bytes).unwrap();
+            assert_eq!(reasons(&disk, false), [""; 0]);
+            let found = reasons(&disk, true);
+            assert!(found.len() == 1 && found[0].starts_with(reason), "{found:?}");
+        }
+        // A run of no batches' ends is passed over, and nothing is made of it.
+        let odd = Cover { first: cover.first + 1, ..cover };
+        let bytes = sidecar::encode(Form::Run, &odd, Vec::new());
+        files::replace(&world, &runs::path(dir, &odd), &bytes).unwrap();
+        let found = reasons(&disk, true);
+        assert!(
+            found.iter().any(|it| it.starts_with("it does not begin where a batch")),
+            "{found:?}"
+        );
+        disk.remove(&runs::path(dir, &odd)).unwrap();
+        files::replace(&world, &path, &whole).unwrap();
+    }
     assert_eq!(reasons(&disk, true), [""; 0]);
 }
 
