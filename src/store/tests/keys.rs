@@ -91,6 +91,56 @@ fn damage_in_any_block_of_saved_keys_hides_none() {
     assert!(damaged > 10, "{damaged}");
 }
 
+/// One bucket is broken and every checksum holds: a filter is built before the bucket is asked, or
+/// after it was made anew.
+#[test]
+fn no_filter_is_made_of_a_part_of_the_keys() {
+    let store = |disk: &SimDisk| open(Arc::new(disk.clone()), Path::new(DIR), 1, 1 << 15).unwrap();
+    let whole = SimDisk::default();
+    let mut writer = store(&whole);
+    for n in (0..4_600).step_by(200) {
+        append(&mut writer, &lines(n..n + 200)).unwrap();
+    }
+    writer.close().unwrap();
+    let files = whole.files();
+    for kind in ["keys", "run"] {
+        let is_kind = |path: &&PathBuf| path.extension().is_some_and(|end| end == kind);
+        let path = files.keys().filter(is_kind).max_by_key(|path| files[*path].len()).unwrap();
+        for part in 3..9 {
+            let mut bad = files.clone();
+            break_bucket(bad.get_mut(path).unwrap(), part);
+            let disk = SimDisk::of_files(&bad);
+            assert_eq!(store(&disk).verify().unwrap().problems, []);
+            let mut writer = store(&disk);
+            let again = append(&mut writer, &lines(0..4_600)).unwrap();
+            let context = format!("part {part} of {}", path.display());
+            assert_eq!((again.accepted, again.duplicates), (0, 4_601), "{context}");
+            assert!(writer.ingest.as_ref().unwrap().shelf.is_filtered(), "{context}");
+        }
+    }
+}
+
+/// Lets the bucket after so many tenths of all of them begin with the first entry, and makes the
+/// checksums right.
+fn break_bucket(bytes: &mut [u8], tenths: usize) {
+    let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    // A checksum for each 4,096 bytes of what follows the checksums.
+    let data_at = 64 + 4 * (bytes.len() - 64).div_ceil(4_100);
+    let buckets = 1_usize << word(bytes, 36);
+    let bucket = data_at + buckets * tenths / 10 * 4;
+    assert!(word(bytes, bucket) > 0);
+    bytes[bucket..bucket + 4].fill(0);
+    let block = (bucket - data_at) / 4_096;
+    let from = data_at + block * 4_096;
+    let to = bytes.len().min(from + 4_096);
+    let crc = crc32fast::hash(&bytes[from..to]);
+    bytes[64 + block * 4..][..4].copy_from_slice(&crc.to_le_bytes());
+    let crc = crc32fast::hash(&bytes[64..data_at]);
+    bytes[48..52].copy_from_slice(&crc.to_le_bytes());
+    let crc = crc32fast::hash(&bytes[..60]);
+    bytes[60..64].copy_from_slice(&crc.to_le_bytes());
+}
+
 /// The event that begins the next segment is looked up in one block or two.
 #[test]
 fn a_sidecar_has_the_keys_of_a_run_that_nobody_saw_was_damaged() {
