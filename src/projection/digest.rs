@@ -22,18 +22,17 @@ impl Digest {
     /// Adds a customer, named by an id of at most 255 bytes. Each customer is added once.
     pub(crate) fn add(&mut self, id: &str, statistics: &CustomerStatistics) {
         let id_bytes = u8::try_from(id.len()).expect("ids have at most 255 bytes");
-        let mut hash = Sha256::new();
-        hash.update([id_bytes]);
-        hash.update(id.as_bytes());
-        for number in [
+        let numbers = [
             i64::from(statistics.visits),
             i64::from(statistics.orders),
             statistics.revenue_cents,
             statistics.first_us,
             statistics.last_us,
-        ] {
-            hash.update(number.to_le_bytes());
-        }
+        ];
+        let mut hash = Sha256::new();
+        hash.update([id_bytes]);
+        hash.update(id.as_bytes());
+        hash.update(numbers.map(i64::to_le_bytes).as_flattened());
         let bytes: [u8; 32] = hash.finalize().into();
         let (words, _) = bytes.as_chunks::<8>();
         for (sum, word) in self.sums.iter_mut().zip(words) {

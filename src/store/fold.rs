@@ -1,5 +1,7 @@
-//! The log's statistics: those of a checkpoint, continued, or all of the log, folded.
+//! The log's statistics: those of a checkpoint, continued, or all of the log, folded. And what is
+//! found by looking at all of the log's customers.
 
+use super::names::each_customer;
 use super::parallel::{self, RunLength};
 use super::source::Source;
 use super::{Store, checkpoints};
@@ -42,7 +44,7 @@ impl Store {
         let events = source.end().saturating_sub(statistics.end());
         let customers = statistics.customers().len() as u64;
         let is_worth = events >= PARALLEL_EVENTS_MIN.max(customers);
-        if let Some(view) = source.view().filter(|_| is_worth && self.options.threads.get() > 1) {
+        if let Some(view) = self.view_for_threads(source).filter(|_| is_worth) {
             let (threads, length) = (self.options.threads, RunLength::USUAL);
             match parallel::catch_up(view, statistics, threads, length, on_progress) {
                 Some(whole) => return Ok(whole),
@@ -55,5 +57,30 @@ impl Store {
             Ok(true)
         })?;
         Ok(statistics)
+    }
+
+    /// Gives each customer's id and ordinal to one of several findings, which are to be put
+    /// together: as many as there are threads, or one.
+    pub(super) fn each_customer<F: Send>(
+        &self,
+        source: &Source<'_>,
+        nothing: impl Fn() -> F + Sync,
+        find: impl Fn(&mut F, &str, u32) + Sync,
+    ) -> Result<Vec<F>, Error> {
+        let is_worth = source.end() >= PARALLEL_EVENTS_MIN;
+        if let Some(view) = self.view_for_threads(source).filter(|_| is_worth) {
+            let (threads, length) = (self.options.threads, RunLength::USUAL);
+            if let Some(all) = parallel::each_customer(view, threads, length, &nothing, &find) {
+                return Ok(all);
+            }
+        }
+        let mut found = nothing();
+        each_customer(source, &mut |id, ordinal| find(&mut found, id, ordinal))?;
+        Ok(vec![found])
+    }
+
+    /// The log, if several threads are to read it.
+    fn view_for_threads<'s>(&self, source: &'s Source<'_>) -> Option<&'s View> {
+        source.view().filter(|_| self.options.threads.get() > 1)
     }
 }

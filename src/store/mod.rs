@@ -52,7 +52,7 @@ pub use types::{
     Top, Unread, Verification,
 };
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::marker;
 use std::path::{Path, PathBuf};
 
@@ -63,7 +63,7 @@ use crate::projection::{Digest, Projection, Statistics, TimeFrame};
 use crate::{Error, codec};
 use answers::Answers;
 use ingest::Ingest;
-use names::{Names, each_customer};
+use names::Names;
 use rules::agreed_rules;
 use source::Source;
 
@@ -174,14 +174,19 @@ impl Store {
         let source = self.source()?;
         let statistics = self.statistics(&source, question.frame)?;
         let answers = Answers::new(&source, &statistics, question);
-        let mut found: HashMap<&str, Option<u32>> = ids.iter().map(|id| (&**id, None)).collect();
-        each_customer(&source, &mut |id, ordinal| {
-            if let Some(place) = found.get_mut(id) {
-                *place = Some(ordinal);
+        let wanted: HashSet<&str> = ids.iter().map(|id| &**id).collect();
+        let find = |found: &mut HashMap<_, u32>, id: &str, ordinal| {
+            if let Some(id) = wanted.get(id) {
+                found.insert(*id, ordinal);
             }
-        })?;
-        let ordinals: Vec<Option<u32>> =
-            ids.iter().map(|id| found.get(&**id).copied().flatten()).collect();
+        };
+        let mut found = HashMap::new();
+        for (id, ordinal) in self.each_customer(&source, HashMap::new, find)?.into_iter().flatten()
+        {
+            let last: &mut u32 = found.entry(id).or_default();
+            *last = ordinal.max(*last);
+        }
+        let ordinals: Vec<Option<u32>> = ids.iter().map(|id| found.get(&**id).copied()).collect();
         let mut names = Names::new(&source);
         let known: Vec<u32> = ordinals.iter().copied().flatten().collect();
         let mut customers = answers.customers(&known, &mut names)?.into_iter();
@@ -225,20 +230,24 @@ impl Store {
         self.continued(&self.source()?, None, frame, on_progress)
     }
 
-    /// The digest of statistics that were folded from this log.
+    /// The digest of statistics that were folded from this log, taken on as many threads as the
+    /// options say.
     ///
     /// # Errors
     ///
     /// As [`Store::top`].
     pub fn digest(&self, statistics: &Statistics) -> Result<Digest, Error> {
-        let mut digest = Digest::default();
-        each_customer(&self.source()?, &mut |id, ordinal| {
+        let add = |digest: &mut Digest, id: &str, ordinal| {
             let at = usize::try_from(ordinal).ok();
             if let Some(customer) = at.and_then(|at| statistics.customers().get(at)) {
                 digest.add(id, customer);
             }
-        })?;
-        Ok(digest)
+        };
+        let mut whole = Digest::default();
+        for part in self.each_customer(&self.source()?, Digest::default, add)? {
+            whole += part;
+        }
+        Ok(whole)
     }
 
     /// Whether the newest checkpoint, continued to the same end, gives the same statistics.

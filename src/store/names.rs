@@ -24,12 +24,21 @@ pub(super) fn each_customer(
 ) -> Result<(), Error> {
     let mut scratch = Newcomers::default();
     source.batches(0, &mut |batch| {
-        let mut ordinal = batch.customers_before();
-        batch.each_newcomer(&mut scratch, &mut |id| {
-            each(id, ordinal);
-            ordinal = ordinal.saturating_add(1);
-        })?;
+        each_newcomer(batch, &mut scratch, each)?;
         Ok(true)
+    })
+}
+
+/// Gives the ids of the customers that a batch makes known, in order of ordinals.
+pub(super) fn each_newcomer(
+    batch: &Batch<'_>,
+    scratch: &mut Newcomers,
+    each: &mut dyn FnMut(&str, u32),
+) -> Result<(), Fault> {
+    let mut ordinal = batch.customers_before();
+    batch.each_newcomer(scratch, &mut |id| {
+        each(id, ordinal);
+        ordinal = ordinal.saturating_add(1);
     })
 }
 

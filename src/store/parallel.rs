@@ -1,17 +1,18 @@
-//! Folding a log on several threads: each takes the next run of batches that nobody has taken,
-//! and folds it into a part of its own.
+//! Reading a log on several threads: each takes the next run of batches that nobody has taken,
+//! and folds it into a part of its own, or looks at the customers that it makes known.
 //!
 //! Whoever takes a run walks through its batches, one thread at a time: so every batch is checked
-//! and held against the one before it, as in a fold on one thread. If anything is wrong there are
-//! no statistics, and nothing is said of it: folding on one thread tells what it is.
+//! and held against the one before it, as in a fold on one thread. If anything is wrong there is
+//! no answer, and nothing is said of it: reading on one thread tells what it is.
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, scope};
 
+use super::names::each_newcomer;
 use crate::Fault;
-use crate::codec::{Batch, customers_before};
+use crate::codec::{Batch, Newcomers, customers_before};
 use crate::log::{Frame, Frames, View};
 use crate::planted::planted;
 use crate::projection::part::{Part, Piece};
@@ -40,18 +41,54 @@ pub(super) fn catch_up(
     length: RunLength,
     on_progress: &mut OnProgress<'_>,
 ) -> Option<Statistics> {
-    let mut walk = Walk {
-        frames: view.frames(statistics.end()),
-        following: None,
-        length,
-        runs: 0,
-        failed: false,
-        on_progress,
+    let customers = u32::try_from(statistics.customers().len()).ok()?;
+    let walk = Walk::new(view.frames(statistics.end()), customers, length, on_progress);
+    let parts = walk_on(walk, threads, || statistics.part(), fold_run)?;
+    statistics.merge(parts, threads, &mut add_all).ok()?;
+    Some(statistics)
+}
+
+/// Gives each customer's id and ordinal to one of several findings, which are to be put together.
+/// `None` if anything was wrong.
+pub(super) fn each_customer<F: Send>(
+    view: &View,
+    threads: NonZeroUsize,
+    length: RunLength,
+    nothing: impl Fn() -> F + Sync,
+    find: impl Fn(&mut F, &str, u32) + Sync,
+) -> Option<Vec<F>> {
+    let nobody = &mut |_| {};
+    let walk = Walk::new(view.frames(0), 0, length, nobody);
+    let start = || (nothing(), Newcomers::default());
+    let look = |run: &Run<'_>, (found, scratch): &mut (F, Newcomers)| {
+        for frame in &run.frames {
+            let batch = decode(frame).ok()?;
+            each_newcomer(&batch, scratch, &mut |id, ordinal| find(found, id, ordinal)).ok()?;
+        }
+        Some(())
     };
-    walk.look_ahead(u32::try_from(statistics.customers().len()).ok()?, 0);
+    let found = walk_on(walk, threads, start, look)?;
+    Some(found.into_iter().map(|(found, _)| found).collect())
+}
+
+/// Takes all runs, on several threads, each into a part of its own. `None` if anything was wrong.
+fn walk_on<P: Send>(
+    walk: Walk<'_, '_>,
+    threads: NonZeroUsize,
+    start: impl Fn() -> P + Sync,
+    take_in: impl Fn(&Run<'_>, &mut P) -> Option<()> + Sync,
+) -> Option<Vec<P>> {
     let walk = Mutex::new(walk);
     let parts = scope(|scope| {
-        let work = || fold_runs(&walk, statistics.part());
+        let work = || {
+            let mut part = start();
+            while let Some(run) = { lock(&walk).take() } {
+                if take_in(&run, &mut part).is_none() {
+                    lock(&walk).failed = true;
+                }
+            }
+            part
+        };
         // A thread that the system does not give is one less.
         let spawn = |_| Builder::new().spawn_scoped(scope, work).ok();
         let others: Vec<_> = (1..threads.get()).map_while(spawn).collect();
@@ -62,7 +99,7 @@ pub(super) fn catch_up(
         parts
     });
     let failed = lock(&walk).failed;
-    (!failed && statistics.merge(parts, threads, &mut add_all).is_ok()).then_some(statistics)
+    (!failed).then_some(parts)
 }
 
 /// Adds up pieces, each on a thread of its own.
@@ -80,27 +117,20 @@ fn add_all(pieces: Vec<Piece<'_>>) -> Result<(), Fault> {
     })
 }
 
-/// Takes runs until there are none.
-fn fold_runs(walk: &Mutex<Walk<'_, '_>>, mut part: Part) -> Part {
-    while let Some(run) = { lock(walk).take() } {
-        if fold_run(&run, &mut part).is_none() {
-            lock(walk).failed = true;
-        }
-    }
-    part
-}
-
 fn fold_run(run: &Run<'_>, part: &mut Part) -> Option<()> {
     let first_seq = run.frames.first()?.first_seq;
     part.begin(run.number, first_seq, run.customers).ok()?;
     for frame in &run.frames {
-        let batch = Batch::decode(&frame.body, frame.first_seq, frame.events).ok()?;
-        part.apply(&batch).ok()?;
+        part.apply(&decode(frame).ok()?).ok()?;
     }
     // The next run, of another thread perhaps, begins where this one ends.
     let fits = |end| usize::try_from(end) == Ok(part.customers());
     let joined = run.customers_end.is_none_or(fits) || planted("runs not joined");
     joined.then_some(())
+}
+
+fn decode<'f>(frame: &'f Frame<'_>) -> Result<Batch<'f>, Fault> {
+    Batch::decode(&frame.body, frame.first_seq, frame.events)
 }
 
 /// What threads do while they hold the walk does not panic, and is whole whenever it might.
@@ -129,7 +159,20 @@ struct Walk<'a, 'p> {
     on_progress: &'p mut OnProgress<'p>,
 }
 
-impl<'a> Walk<'a, '_> {
+impl<'a, 'p> Walk<'a, 'p> {
+    /// Before the first of `frames`, before which there are so many customers.
+    fn new(
+        frames: Frames<'a>,
+        customers: u32,
+        length: RunLength,
+        on_progress: &'p mut OnProgress<'p>,
+    ) -> Walk<'a, 'p> {
+        let mut walk =
+            Walk { frames, following: None, length, runs: 0, failed: false, on_progress };
+        walk.look_ahead(customers, 0);
+        walk
+    }
+
     /// The next run; none at the end, and after a failure.
     fn take(&mut self) -> Option<Run<'a>> {
         let (mut frames, mut events) = (Vec::new(), 0);

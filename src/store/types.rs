@@ -23,8 +23,8 @@ pub struct Options {
     /// each sixteenth of it. Sealed segments below a checkpoint that have many more batches than their
     /// events need are packed, a little at a time between calls.
     pub checkpoint_events_min: u64,
-    /// On how many threads the log is folded into statistics, if it is long. Each takes 32 bytes a
-    /// customer.
+    /// On how many threads the log is folded into statistics, if it is long, and its customers are
+    /// looked through for a digest or by id. To fold, each takes 32 bytes a customer.
     pub threads: NonZeroUsize,
     /// Take a network file system, whose locks and syncs cannot be trusted.
     pub allow_remote: bool,

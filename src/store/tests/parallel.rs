@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use super::*;
 use crate::codec::{BatchBuilder, Placement, RowKind};
 use crate::log::{LogMeta, LogSettings, SimDisk, View, Writer};
-use crate::store::parallel::{RunLength, catch_up};
-use crate::store::{READERS, checkpoints};
+use crate::store::parallel::{RunLength, catch_up, each_customer};
+use crate::store::{READERS, checkpoints, names};
 
 const DIR: &str = "/log";
 
@@ -87,6 +87,79 @@ fn any_number_of_threads_gives_what_one_gives() {
     }
 }
 
+type Named = Vec<(u32, String)>;
+
+/// All customers, by ordinal, as one thread finds them and as several do.
+fn named(view: &View) -> Result<Named, Error> {
+    let mut named = Vec::new();
+    names::each_customer(&Source::Own(view), &mut |id, of| named.push((of, id.to_owned())))?;
+    Ok(named)
+}
+
+fn named_by(view: &View, threads: usize, events: u64) -> Option<Named> {
+    let (threads, length) = (NonZeroUsize::new(threads).unwrap(), RunLength { events, batches: 3 });
+    let find = |named: &mut Named, id: &str, of| named.push((of, id.to_owned()));
+    let found = each_customer(view, threads, length, Vec::new, find)?;
+    assert_eq!(found.len(), threads.get());
+    let mut named: Named = found.into_iter().flatten().collect();
+    named.sort_unstable();
+    Some(named)
+}
+
+#[test]
+fn any_number_of_threads_finds_each_customer_once() {
+    let view = view(&log()).unwrap();
+    let expected = named(&view).unwrap();
+    let all: Named = (0..20).map(|n| (n, format!("c{n}"))).collect();
+    assert_eq!(expected, all);
+    for threads in 1..5 {
+        for events in [1, 2, 7, 1_000] {
+            let found = named_by(&view, threads, events);
+            assert_eq!(found.as_ref(), Some(&all), "{threads} threads, {events} a run");
+        }
+    }
+}
+
+/// A log so long that several threads read it: every answer that they give together.
+#[test]
+fn a_long_log_gives_the_same_digest_and_customers_on_any_number_of_threads() {
+    const VISITS: u64 = 1 << 16;
+    let disk = SimDisk::default();
+    let mut store = open(Arc::new(disk.clone()), Path::new(DIR), 1, 1 << 20).unwrap();
+    let rules = store.rules().clone();
+    let mut call = store.call(CallOptions::default()).unwrap();
+    for n in 0..VISITS {
+        // One customer after the other appears, in most batches.
+        let new = (n % 64 == 0).then(|| customer(n / 64));
+        for line in new.into_iter().chain([visit(n, n % (n / 64 + 1))]) {
+            let event = Event::from_json(line.as_bytes(), &rules).unwrap();
+            call.push(&event, line.as_bytes(), Origin { source: 0, line: 1 }).unwrap();
+        }
+    }
+    call.finish().unwrap();
+    store.close().unwrap();
+    let ids = ["c1023", "nobody", "c0", "c511", "c0", ""].map(str::to_owned);
+    let answers = |threads| {
+        let options =
+            Options { threads: NonZeroUsize::new(threads).unwrap(), ..Options::default() };
+        let store = Store::open_in(env(Arc::new(disk.clone()), 2), DIR.into(), options).unwrap();
+        let statistics = store.replay_statistics(TimeFrame::Dataset, &mut |_| {}).unwrap();
+        let digest = store.digest(&statistics).unwrap();
+        (digest, statistics, store.stats(&ids, &Question::default()).unwrap())
+    };
+    let alone = answers(1);
+    let mut expected = Digest::default();
+    for (of, one) in (0..).zip(alone.1.customers()) {
+        expected.add(&format!("c{of}"), one);
+    }
+    assert_eq!((alone.0, alone.1.customers().len()), (expected, 1_024));
+    let known: Vec<_> = alone.2.1.iter().map(|one| Some(&*one.as_ref()?.customer_id)).collect();
+    assert_eq!(known, [Some("c1023"), None, Some("c0"), Some("c511"), Some("c0"), None]);
+    for threads in 2..5 {
+        assert!(answers(threads) == alone, "{threads} threads");
+    }
+}
+
 #[test]
 fn saved_statistics_are_continued() {
     let view = view(&log()).unwrap();
@@ -112,6 +185,7 @@ fn no_damage_goes_unnoticed() {
             let mut changed = files.clone();
             changed.get_mut(path).unwrap()[at] ^= 1 << (at % 8);
             let Ok(view) = view(&SimDisk::of_files(&changed)) else { continue };
+            assert_eq!(named_by(&view, 2, 3), named(&view).ok(), "byte {at} of {path:?}");
             let alone = serial(&view, Statistics::new());
             let several = parallel(&view, Statistics::new(), 2, 3);
             match alone {
