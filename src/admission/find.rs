@@ -1,11 +1,12 @@
 //! Finding admitted events by hash, and looking at their rows, pending or committed.
 
 use super::keys::{KeySpace, is_same};
-use super::{Admission, Lookup, Order};
+use super::{Admission, Lookup, Order, UnderWay};
 use crate::Error;
 use crate::codec::{Batch, OrderState, Row, Superseded};
 use crate::error::Fault;
 use crate::event::Event;
+use crate::planted::planted;
 
 const NO_ROW: Fault = Fault::Corrupt("a batch lacks a row that the key index names");
 
@@ -101,8 +102,10 @@ impl Admission {
         seq: u64,
         log: &mut impl Lookup,
     ) -> Result<Option<OrderState>, Error> {
-        let pending = seq >= self.first_seq;
-        let row = if pending { self.pending(seq) } else { self.decoded.row(seq) };
+        let row = match self.is_pending(seq) {
+            true => self.pending(seq),
+            false => self.decoded.row(seq),
+        };
         let Some(row) = row else {
             return in_log(seq, log, |batch, at| batch.order_at(at));
         };
@@ -135,10 +138,22 @@ impl Admission {
         }
     }
 
-    /// A row of the pending batch.
+    /// Whether a sequence is in no batch of the log yet.
+    fn is_pending(&self, seq: u64) -> bool {
+        let under_way = self.under_way.as_ref().filter(|_| !planted("batch under way forgotten"));
+        seq >= under_way.map_or(self.first_seq, |batch| batch.first_seq)
+    }
+
+    /// A row of the pending batch, or of the one that is under way.
     fn pending(&self, seq: u64) -> Option<Row<'_>> {
-        let at = seq.checked_sub(self.first_seq)?;
-        self.batch.row(usize::try_from(at).ok()?)
+        if !self.is_pending(seq) {
+            return None;
+        }
+        if let Some(at) = seq.checked_sub(self.first_seq) {
+            return self.batch.row(usize::try_from(at).ok()?);
+        }
+        let UnderWay { first_seq, batch } = self.under_way.as_ref()?;
+        batch.row(usize::try_from(seq.checked_sub(*first_seq)?).ok()?)
     }
 }
 

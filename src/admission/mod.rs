@@ -6,13 +6,17 @@
 
 mod decoded;
 mod find;
+mod foresee;
 mod ids;
 mod keys;
 
+pub(crate) use foresee::{FORESEEN, Hashes};
 pub(crate) use keys::{entries, identity, order_of};
 
+use std::sync::Arc;
+
 use crate::Error;
-use crate::codec::{BatchBuilder, Placement, RowKind, Superseded};
+use crate::codec::{BatchBuilder, Gathered, Placement, RowKind, Superseded};
 use crate::event::{Event, Kind, Reason, Rejection};
 use crate::log::{Frame, Tally};
 use decoded::Decoded;
@@ -23,10 +27,6 @@ use keys::{KeySpace, hash_key, hash_update, is_same};
 const CENTS_ABS_END: u64 = 1 << 62;
 /// Customers found one by one in the log before all of them are read at once.
 const COLD_CUSTOMERS_MAX: u32 = 1_000;
-
-/// So many events are announced at a time: enough to wait for their memory together, and few
-/// enough that it is still near when they come.
-pub(crate) const FORESEEN: usize = 32;
 
 /// What admission asks the log.
 pub(crate) trait Lookup {
@@ -58,15 +58,6 @@ pub(crate) enum Verdict {
     Rejected(Rejection),
 }
 
-/// What an event is looked up by.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Hashes {
-    /// Of its key, as the key index finds it.
-    key: u64,
-    /// Of the id of the customer that it names.
-    customer: u64,
-}
-
 /// The state of an order, and where its row and its first row are.
 struct Order {
     state: Superseded,
@@ -74,10 +65,30 @@ struct Order {
     first_seq: u64,
 }
 
+/// A batch that takes no more events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    /// How many it has.
+    pub(crate) events: u32,
+    /// CUSTOMER NEWs before it.
+    pub(crate) customers_before: u32,
+    /// The log's tally after it.
+    pub(crate) after: Tally,
+}
+
+/// A batch that is being encoded.
+struct UnderWay {
+    first_seq: u64,
+    batch: Arc<Gathered>,
+}
+
 /// The admitting side of one writer.
 pub(crate) struct Admission {
     seed: u64,
     batch: BatchBuilder,
+    under_way: Option<UnderWay>,
+    /// Empty, with the memory of a batch that was under way.
+    spare: Gathered,
     /// Sequence of the pending batch's first event.
     first_seq: u64,
     /// Before the pending batch.
@@ -98,6 +109,8 @@ impl Admission {
         Admission {
             seed: log_id,
             batch: BatchBuilder::new(),
+            under_way: None,
+            spare: Gathered::default(),
             first_seq: end,
             committed: tally,
             customers: tally.customers,
@@ -120,52 +133,47 @@ impl Admission {
         self.batch.set_mark(source, position)
     }
 
-    /// Encodes the pending batch into `body` and begins the next; the number of its events and
-    /// the log's tally after it, or `None` when there is nothing pending.
-    pub(crate) fn take(&mut self, now_us: i64, body: &mut Vec<u8>) -> Option<(u32, Tally)> {
+    /// Encodes the pending batch into `body` and begins the next; `None` when there is nothing
+    /// pending.
+    pub(crate) fn take(&mut self, now_us: i64, body: &mut Vec<u8>) -> Option<Ended> {
+        let ended = self.end_batch(now_us)?;
+        body.clear();
+        self.batch.encode(ended.customers_before, ended.after.appended_at_us, body);
+        self.batch.clear();
+        Some(ended)
+    }
+
+    /// Hands the pending batch over to be encoded elsewhere, and begins the next. Until it is taken
+    /// back its events are found here, not in the log; one at a time is under way.
+    pub(crate) fn hand_over(&mut self, now_us: i64) -> Option<(Ended, Arc<Gathered>)> {
+        let first_seq = self.first_seq;
+        let ended = self.end_batch(now_us)?;
+        let batch = Arc::new(self.batch.take(std::mem::take(&mut self.spare)));
+        self.under_way = Some(UnderWay { first_seq, batch: Arc::clone(&batch) });
+        Some((ended, batch))
+    }
+
+    /// Takes back a batch that was handed over and is in the log now.
+    pub(crate) fn take_back(&mut self, batch: Arc<Gathered>) {
+        self.under_way = None;
+        if let Some(mut batch) = Arc::into_inner(batch) {
+            batch.clear();
+            self.spare = batch;
+        }
+    }
+
+    fn end_batch(&mut self, now_us: i64) -> Option<Ended> {
         let events = u32::try_from(self.batch.len()).expect("a batch is at most 4,096 events");
         if self.batch.is_empty() {
             return None;
         }
         // The clock may jump back; the log's times of appending never do.
         let appended_at_us = now_us.max(self.committed.appended_at_us);
-        body.clear();
-        self.batch.encode(self.committed.customers, appended_at_us, body);
-        self.batch.clear();
+        let (customers, cents_abs) = (self.customers, self.cents_abs);
+        let after = Tally { customers, cents_abs, appended_at_us };
+        let before = std::mem::replace(&mut self.committed, after);
         self.first_seq += u64::from(events);
-        self.committed =
-            Tally { customers: self.customers, cents_abs: self.cents_abs, appended_at_us };
-        Some((events, self.committed))
-    }
-
-    /// What an event is looked up by, from its kind, its key and the id of its customer.
-    fn hashes(&self, kind: Kind, key: &str, customer: &str) -> Hashes {
-        Hashes {
-            key: hash_key(self.seed, KeySpace::of(kind), key),
-            customer: self.ids.hash(customer),
-        }
-    }
-
-    /// Announces the next events, [`FORESEEN`] at most, by kind, key and the id of their customer;
-    /// none of what is no event. What they will be looked up in comes near for all of them at once,
-    /// instead of one after the other, and what they are looked up by is given back.
-    pub(crate) fn foresee<'n>(
-        &self,
-        names: impl Iterator<Item = Option<(Kind, &'n str, &'n str)>>,
-        log: &impl Lookup,
-    ) -> [Hashes; FORESEEN] {
-        let mut hashes = [Hashes::default(); FORESEEN];
-        for (place, names) in hashes.iter_mut().zip(names) {
-            let Some((kind, key, customer)) = names else { continue };
-            *place = self.hashes(kind, key, customer);
-        }
-        // A loop of its own, short enough that the processor waits for many places at once.
-        let touched = hashes.iter().fold(0, |touched, Hashes { key, customer }| {
-            touched ^ log.touch(*key) ^ self.ids.touch(*customer)
-        });
-        // Else nothing would be read.
-        std::hint::black_box(touched);
-        hashes
+        Some(Ended { events, customers_before: before.customers, after })
     }
 
     /// Applies the rules of admission to one event.

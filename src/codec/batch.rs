@@ -1,6 +1,7 @@
 //! Gathers admitted events and writes them as the body of a frame.
 //!
-//! Decides nothing about events, and not when a batch is full; it counts what helps to decide.
+//! Decides nothing about events, and not when a batch is full; it counts what helps to decide. What was
+//! gathered may be taken away and encoded elsewhere, while the next batch is gathered.
 
 use std::collections::BTreeMap;
 
@@ -27,30 +28,50 @@ const ROW_BYTES_MAX: usize = 64;
 /// The events of the next batch. Reuse one for many batches: it keeps its memory.
 #[derive(Debug)]
 pub(crate) struct BatchBuilder {
+    gathered: Gathered,
+    encoder: BatchEncoder,
+}
+
+/// What a batch will be written from.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
     rows: Rows,
     /// Column 16 as it will stand.
     marks: Vec<u8>,
-    distinct: Distinct,
-    writer: Writer,
+}
+
+impl Gathered {
+    /// At most how long the body would be.
+    fn bytes(&self) -> usize {
+        bytes_of(&self.rows) + self.marks.len() + 8 * ROW_BYTES_MAX
+    }
+
+    /// A row that was pushed.
+    pub(crate) fn row(&self, index: usize) -> Option<Row<'_>> {
+        self.rows.get(index)
+    }
+
+    /// Forgets events and marks, but keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+        self.marks.clear();
+    }
 }
 
 impl BatchBuilder {
     pub(crate) fn new() -> Self {
-        BatchBuilder {
-            rows: Rows::default(),
-            marks: Vec::new(),
-            distinct: Distinct::default(),
-            writer: Writer {
-                ints: IntWriter::new(),
-                compressor: Compressor::new(),
-                hex: Vec::new(),
-            },
-        }
+        BatchBuilder { gathered: Gathered::default(), encoder: BatchEncoder::new() }
+    }
+
+    /// Takes away what was gathered, to be encoded elsewhere, and goes on with `next`, which is
+    /// empty.
+    pub(crate) fn take(&mut self, next: Gathered) -> Gathered {
+        std::mem::replace(&mut self.gathered, next)
     }
 
     /// Adds an event as the next row.
     pub(crate) fn push(&mut self, event: &Event<'_>, placement: &Placement) {
-        let rows = &mut self.rows;
+        let rows = &mut self.gathered.rows;
         rows.kinds.push(placement.row.value());
         rows.customers.push(placement.customer);
         rows.times_us.push(event.at_us);
@@ -89,17 +110,17 @@ impl BatchBuilder {
 
     /// How many events there are.
     pub(crate) fn len(&self) -> usize {
-        self.rows.len()
+        self.gathered.rows.len()
     }
 
     /// Whether there is nothing to encode, not even a mark.
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.marks.is_empty()
+        self.gathered.rows.is_empty() && self.gathered.marks.is_empty()
     }
 
     /// At most how long the body would be now.
     pub(crate) fn bytes(&self) -> usize {
-        bytes_of(&self.rows) + self.marks.len() + 8 * ROW_BYTES_MAX
+        self.gathered.bytes()
     }
 
     /// Whether it must be encoded before the next event.
@@ -134,8 +155,9 @@ impl BatchBuilder {
     /// the same source. `false`, and nothing noted, if one of the two is longer than 255 bytes.
     #[must_use]
     pub(crate) fn set_mark(&mut self, source: &[u8], position: &[u8]) -> bool {
-        let mut kept = Vec::with_capacity(self.marks.len());
-        for (other, at) in Marks::new(&self.marks).flatten() {
+        let marks = &mut self.gathered.marks;
+        let mut kept = Vec::with_capacity(marks.len());
+        for (other, at) in Marks::new(marks).flatten() {
             if other != source && !write_mark(other, at, &mut kept) {
                 return false;
             }
@@ -143,36 +165,64 @@ impl BatchBuilder {
         if !write_mark(source, position, &mut kept) {
             return false;
         }
-        self.marks = kept;
+        *marks = kept;
         true
     }
 
     /// Has these marks in place of all that were set; they were read from batches.
     pub(crate) fn set_marks(&mut self, marks: &BTreeMap<Vec<u8>, Vec<u8>>) {
-        self.marks.clear();
+        self.gathered.marks.clear();
         for (source, position) in marks {
-            let written = write_mark(source, position, &mut self.marks);
+            let written = write_mark(source, position, &mut self.gathered.marks);
             debug_assert!(written, "a mark that was read has parts that fit");
         }
     }
 
     /// A row that was pushed.
     pub(crate) fn row(&self, index: usize) -> Option<Row<'_>> {
-        self.rows.get(index)
+        self.gathered.row(index)
     }
 
     /// Forgets events and marks, but keeps the memory.
     pub(crate) fn clear(&mut self) {
-        self.rows.clear();
-        self.marks.clear();
+        self.gathered.clear();
     }
 
     /// Appends the body of a frame with these events to `out`. They stay until `clear`.
     pub(crate) fn encode(&mut self, customers_before: u32, appended_at_us: i64, out: &mut Vec<u8>) {
-        assert!(self.bytes() <= BODY_BYTES_MAX, "a batch must be ended before it is too long");
+        self.encoder.encode(&self.gathered, customers_before, appended_at_us, out);
+    }
+}
+
+/// Writes batches, and keeps the memory that it needs for that.
+#[derive(Debug)]
+pub(crate) struct BatchEncoder {
+    distinct: Distinct,
+    writer: Writer,
+}
+
+impl BatchEncoder {
+    pub(crate) fn new() -> Self {
+        let (ints, compressor) = (IntWriter::new(), Compressor::new());
+        BatchEncoder {
+            distinct: Distinct::default(),
+            writer: Writer { ints, compressor, hex: Vec::new() },
+        }
+    }
+
+    /// Appends the body of a frame with what was gathered to `out`.
+    pub(crate) fn encode(
+        &mut self,
+        gathered: &Gathered,
+        customers_before: u32,
+        appended_at_us: i64,
+        out: &mut Vec<u8>,
+    ) {
+        let fits = gathered.bytes() <= BODY_BYTES_MAX;
+        assert!(fits, "a batch must be ended before it is too long");
         single(id::CUSTOMERS_BEFORE, i64::from(customers_before), out);
         single(id::APPENDED_AT, appended_at_us, out);
-        let (rows, writer) = (&self.rows, &mut self.writer);
+        let (rows, writer) = (&gathered.rows, &mut self.writer);
         let lz4 = rows.len() >= COMPRESSED_EVENTS_MIN;
         let replayed = lz4.then_some(REPLAYED_PART);
         let other = lz4.then_some(OTHER_PART);
@@ -199,9 +249,9 @@ impl BatchBuilder {
         if !lengths.is_empty() {
             writer.bytes(id::TEXT, texts.as_bytes(), true, lz4, out);
         }
-        if !self.marks.is_empty() {
+        if !gathered.marks.is_empty() {
             // Never as hex: nothing else would tell an odd number of digits.
-            writer.bytes(id::MARKS, &self.marks, false, lz4, out);
+            writer.bytes(id::MARKS, &gathered.marks, false, lz4, out);
         }
         if chosen {
             writer.ints(id::TEXT_CHOICE, &distinct.choices, other, out);

@@ -34,7 +34,7 @@ mod tests;
 )]
 pub(crate) mod trial;
 
-pub(crate) use batch::BatchBuilder;
+pub(crate) use batch::{BatchBuilder, BatchEncoder, Gathered};
 pub use counts::Counts;
 pub(crate) use explain::columns;
 pub(crate) use look::{Newcomers, OrderState};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::held::{Held, HeldEvent};
-use super::ingest::{Ingest, Place};
+use super::ingest::Ingest;
+use super::place::Place;
 use super::types::{CallOptions, Origin, Receipt, Rejected, Sync};
 use crate::Error;
 use crate::admission::{FORESEEN, Hashes, Verdict};
@@ -298,9 +299,11 @@ impl<'a> Call<'a> {
         if !self.ingest.is_full() {
             return Ok(());
         }
-        self.ingest.commit()?;
         if self.sync == Sync::Batch && !self.options.strict {
+            self.ingest.commit()?;
             self.ingest.sync()?;
+        } else {
+            self.ingest.commit_ahead()?;
         }
         self.report_synced()
     }

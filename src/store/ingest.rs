@@ -1,18 +1,19 @@
 //! The writing side of a store: admission over the shelf, and batches on their way to the log.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::ahead::{Ahead, Job};
 use super::pack::Packer;
-use super::rules::agreed_rules;
+use super::place::Place;
 use super::shelf::Shelf;
-use super::sidecars::{KEYS, check_sealed};
+use super::sidecars::KEYS;
 use super::source::Source;
-use super::types::{CallOptions, Options, Origin, Receipt};
-use super::{Call, READERS, Store, backup, checkpoints, evidence, files};
+use super::types::{CallOptions, Origin, Receipt};
+use super::{Call, Store, checkpoints, files};
 use crate::Error;
-use crate::admission::{Admission, FORESEEN, Hashes, Verdict};
-use crate::event::{Event, Kind, Rules};
-use crate::log::{self, Env, LogMeta, LogSettings, View, Writer};
+use crate::admission::{Admission, Ended, FORESEEN, Hashes, Verdict};
+use crate::event::{Event, Kind};
+use crate::log::{self, Env, View, Writer};
 use crate::planted::planted;
 
 /// Keys are saved for a part of the events after which statistics are: 16,384 of 262,144. To read
@@ -31,6 +32,8 @@ pub(super) struct Ingest {
     pub(super) busy: bool,
     checkpoint_events_min: u64,
     packer: Packer,
+    ahead: Option<Ahead>,
+    may_run_ahead: bool,
 }
 
 impl Ingest {
@@ -65,8 +68,19 @@ impl Ingest {
     fn over(env: Env, shelf: Shelf, log_id: u64) -> Ingest {
         let admission = Admission::new(log_id, shelf.end(), shelf.tally());
         let (body, view, busy, checkpoint_events_min) = (Vec::new(), None, false, u64::MAX);
-        let packer = Packer::new();
-        Ingest { env, shelf, admission, body, view, busy, checkpoint_events_min, packer }
+        let (packer, ahead, may_run_ahead) = (Packer::new(), None, false);
+        Ingest {
+            env,
+            shelf,
+            admission,
+            body,
+            view,
+            busy,
+            checkpoint_events_min,
+            packer,
+            ahead,
+            may_run_ahead,
+        }
     }
 
     /// Whether there is a log; else this is a scratch store's, or a strict call's that may make one.
@@ -77,9 +91,16 @@ impl Ingest {
     /// Forgets what a call left pending that was given up, where there is no log to open again.
     pub(super) fn forget_pending(&mut self) -> Result<(), Error> {
         let seed = self.shelf.index_again()?;
-        self.admission = Admission::new(seed, self.shelf.end(), self.shelf.tally());
+        self.admit_from_the_end(seed);
+        // With what it has under way.
+        self.ahead = None;
         self.busy = false;
         Ok(())
+    }
+
+    /// Begins admission anew, with hashes of this seed.
+    pub(super) fn admit_from_the_end(&mut self, seed: u64) {
+        self.admission = Admission::new(seed, self.shelf.end(), self.shelf.tally());
     }
 
     /// Admits an event; `hashes` are what `foresee` gave, if it was announced.
@@ -112,10 +133,40 @@ impl Ingest {
 
     /// Hands the pending batch on.
     pub(super) fn commit(&mut self) -> Result<(), Error> {
+        self.take_back()?;
         match self.admission.take((self.env.now_us)(), &mut self.body) {
-            Some((events, after)) => self.shelf.append(&self.body, events, after),
+            Some(Ended { events, after, .. }) => self.shelf.append(&self.body, events, after),
             None => Ok(()),
         }
+    }
+
+    /// The same, but leaves the batch under way where another thread may encode it: it is in the log
+    /// after the next commit.
+    pub(super) fn commit_ahead(&mut self) -> Result<(), Error> {
+        self.take_back()?;
+        if self.may_run_ahead && self.ahead.is_none() {
+            self.ahead = Ahead::start();
+            self.may_run_ahead = self.ahead.is_some();
+        }
+        let Some(ahead) = &mut self.ahead else { return self.commit() };
+        if let Some((ended, batch)) = self.admission.hand_over((self.env.now_us)()) {
+            ahead.begin(Job { ended, batch, body: std::mem::take(&mut self.body) });
+        }
+        Ok(())
+    }
+
+    /// Appends the batch that is under way, if one is.
+    fn take_back(&mut self) -> Result<(), Error> {
+        let Some(job) = self.ahead.as_mut().and_then(Ahead::take) else { return Ok(()) };
+        self.body = job.body;
+        self.shelf.append(&self.body, job.ended.events, job.ended.after)?;
+        self.admission.take_back(job.batch);
+        Ok(())
+    }
+
+    /// Lets another thread encode batches from now on, or not.
+    pub(super) fn run_ahead(&mut self, may: bool) {
+        self.may_run_ahead = may;
     }
 
     /// Forces everything committed to the disk.
@@ -196,64 +247,6 @@ impl Ingest {
     }
 }
 
-/// Where a log is, or is made.
-pub(super) struct Place<'a> {
-    dir: &'a Path,
-    options: &'a Options,
-    /// Set once there is one.
-    exists: &'a mut bool,
-}
-
-impl Place<'_> {
-    /// Opens the log for append, creating it if there is none; whether it was created.
-    fn open(&mut self, env: &Env, rules: &Rules) -> Result<(Ingest, bool), Error> {
-        let dir = self.dir;
-        backup::refuse_append(env, dir)?;
-        let evidence = evidence::evidence(env, dir)?;
-        check_sealed(env, dir)?;
-        let settings = LogSettings {
-            segment_bytes_max: self.options.segment_bytes_max,
-            ..LogSettings::new(LogMeta {
-                log_id: 0,
-                currency: rules.currency,
-                partition: 0,
-                partitions: 1,
-                time_range_us: rules.time_range_us.clone(),
-            })
-        };
-        let (writer, recovered) = Writer::open(env, dir, &settings, READERS, evidence)?;
-        *self.exists = true;
-        // Another process may have made the log meanwhile; the events at hand were checked by the
-        // rules of the log that was to be.
-        if agreed_rules(dir, Some(writer.meta()), self.options)? != *rules {
-            return Err(made_meanwhile(dir));
-        }
-        let events_min = self.options.checkpoint_events_min;
-        let ingest = Ingest::open(env.clone(), dir.to_path_buf(), writer, events_min)?;
-        Ok((ingest, recovered.created))
-    }
-
-    /// Makes the log for what was staged before there was one. Nothing staged makes none.
-    pub(super) fn make(mut self, ingest: &mut Ingest, rules: &Rules) -> Result<(), Error> {
-        let staged = ingest.shelf.stage.as_ref().filter(|stage| !stage.batches().is_empty());
-        let Some(stage) = staged else { return Ok(()) };
-        let (mut made, created) = self.open(&ingest.env, rules)?;
-        if !created {
-            // What was staged was never held against the events that are there.
-            return Err(made_meanwhile(self.dir));
-        }
-        let seed = made.shelf.take_over(stage)?;
-        made.admission = Admission::new(seed, made.shelf.end(), made.shelf.tally());
-        *ingest = made;
-        Ok(())
-    }
-}
-
-fn made_meanwhile(dir: &Path) -> Error {
-    let reason = format!("the log in {} was made meanwhile: open it again", dir.display());
-    Error::Options { reason }
-}
-
 impl Store {
     /// Appends events as one call, and says what became of them.
     ///
@@ -306,6 +299,7 @@ impl Store {
         let ingest = self.ingest.as_mut().expect("one was made ready");
         // One that cannot be used any more is opened again by the next call.
         ingest.busy = !planted("poisoned store kept");
+        ingest.run_ahead(of_store.threads.get() > 1);
         ingest.tend()?;
         let dir = self.dir.as_ref().filter(|_| is_made_later);
         let exists = &mut self.exists;

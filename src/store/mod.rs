@@ -4,6 +4,7 @@
 //! answers. It owns what is derived (key sidecars, checkpoints) and decides when it is written.
 //! It does not know JSON sources, terminals or networks.
 
+mod ahead;
 mod answers;
 mod backup;
 mod call;
@@ -23,6 +24,7 @@ mod ingest;
 mod names;
 mod pack;
 mod parallel;
+mod place;
 mod records;
 mod repair;
 mod rules;

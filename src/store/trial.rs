@@ -1,5 +1,6 @@
 //! Stores in worlds that are the same on every run: what tests and fuzzing try the store with.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -36,7 +37,9 @@ pub(crate) fn open(
     seed: u64,
     segment_bytes_max: u64,
 ) -> Result<Store, Error> {
-    let options = Options { segment_bytes_max, checkpoint_events_min: 5, ..Options::default() };
+    let threads = NonZeroUsize::new(2).expect("two");
+    let options =
+        Options { segment_bytes_max, checkpoint_events_min: 5, threads, ..Options::default() };
     Store::open_in(env(disk, seed), dir.to_path_buf(), options)
 }
 

@@ -24,7 +24,8 @@ pub struct Options {
     /// events need are packed, a little at a time between calls.
     pub checkpoint_events_min: u64,
     /// On how many threads the log is folded into statistics, if it is long, and its customers are
-    /// looked through for a digest or by id. To fold, each takes 32 bytes a customer.
+    /// looked through for a digest or by id. To fold, each takes 32 bytes a customer. With more than one
+    /// a long call's batches are encoded on another thread than the one that calls.
     pub threads: NonZeroUsize,
     /// Take a network file system, whose locks and syncs cannot be trusted.
     pub allow_remote: bool,

@@ -1,5 +1,6 @@
 //! Tests of the store on disks, clocks and randomness that are given.
 
+mod ahead;
 mod backup;
 mod backup_crash;
 mod backup_damage;

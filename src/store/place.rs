@@ -1,0 +1,70 @@
+//! Where a log is, or is made once there is something to write.
+
+use std::path::Path;
+
+use super::ingest::Ingest;
+use super::rules::agreed_rules;
+use super::sidecars::check_sealed;
+use super::types::Options;
+use super::{READERS, backup, evidence};
+use crate::Error;
+use crate::event::Rules;
+use crate::log::{Env, LogMeta, LogSettings, Writer};
+
+/// A directory, and how a log is made there.
+pub(super) struct Place<'a> {
+    pub(super) dir: &'a Path,
+    pub(super) options: &'a Options,
+    /// Set once there is one.
+    pub(super) exists: &'a mut bool,
+}
+
+impl Place<'_> {
+    /// Opens the log for append, creating it if there is none; whether it was created.
+    pub(super) fn open(&mut self, env: &Env, rules: &Rules) -> Result<(Ingest, bool), Error> {
+        let dir = self.dir;
+        backup::refuse_append(env, dir)?;
+        let evidence = evidence::evidence(env, dir)?;
+        check_sealed(env, dir)?;
+        let settings = LogSettings {
+            segment_bytes_max: self.options.segment_bytes_max,
+            ..LogSettings::new(LogMeta {
+                log_id: 0,
+                currency: rules.currency,
+                partition: 0,
+                partitions: 1,
+                time_range_us: rules.time_range_us.clone(),
+            })
+        };
+        let (writer, recovered) = Writer::open(env, dir, &settings, READERS, evidence)?;
+        *self.exists = true;
+        // Another process may have made the log meanwhile; the events at hand were checked by the
+        // rules of the log that was to be.
+        if agreed_rules(dir, Some(writer.meta()), self.options)? != *rules {
+            return Err(made_meanwhile(dir));
+        }
+        let events_min = self.options.checkpoint_events_min;
+        let ingest = Ingest::open(env.clone(), dir.to_path_buf(), writer, events_min)?;
+        Ok((ingest, recovered.created))
+    }
+
+    /// Makes the log for what was staged before there was one. Nothing staged makes none.
+    pub(super) fn make(mut self, ingest: &mut Ingest, rules: &Rules) -> Result<(), Error> {
+        let staged = ingest.shelf.stage.as_ref().filter(|stage| !stage.batches().is_empty());
+        let Some(stage) = staged else { return Ok(()) };
+        let (mut made, created) = self.open(&ingest.env, rules)?;
+        if !created {
+            // What was staged was never held against the events that are there.
+            return Err(made_meanwhile(self.dir));
+        }
+        let seed = made.shelf.take_over(stage)?;
+        made.admit_from_the_end(seed);
+        *ingest = made;
+        Ok(())
+    }
+}
+
+fn made_meanwhile(dir: &Path) -> Error {
+    let reason = format!("the log in {} was made meanwhile: open it again", dir.display());
+    Error::Options { reason }
+}
