@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use super::table::Table;
 
-/// One entry: a hash, and the row as its distance from the index's base.
+/// One entry: a hash, and the row as its distance from the index's base. In 12 bytes instead of 16:
+/// when a segment is sealed there are as many as it has keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, packed(4))]
 pub(super) struct Entry {
     pub(super) hash: u64,
     pub(super) row: u32,

@@ -20,6 +20,7 @@ use std::cmp::Ordering;
 use std::slice::ChunksExact;
 
 use super::index::Entry;
+use crate::frame::put;
 use crate::log::Map;
 use crate::planted::planted;
 
@@ -79,38 +80,37 @@ pub(super) fn encode(form: Form, cover: &Cover, mut entries: Vec<Entry>) -> Vec<
     let buckets = 1_usize << bits;
     let (middle_bits, entry_bytes) = (form.middle_bits(bits), form.entry_bytes(bits));
     let data_bytes = (buckets + 1) * 4 + entries.len() * entry_bytes;
-    let crcs_bytes = data_bytes.div_ceil(BLOCK_BYTES) * 4;
-    let mut data = Vec::with_capacity(data_bytes);
+    let data_at = HEADER_BYTES + data_bytes.div_ceil(BLOCK_BYTES) * 4;
+    let mut out = Vec::with_capacity(data_at + data_bytes);
+    out.resize(data_at, 0);
     let mut at = 0;
     for number in 0..=buckets as u64 {
         while entries.get(at).is_some_and(|entry| bucket(entry.hash, bits) < number) {
             at += 1;
         }
-        data.extend_from_slice(&u32::try_from(at).unwrap_or(u32::MAX).to_le_bytes());
+        out.extend_from_slice(&u32::try_from(at).unwrap_or(u32::MAX).to_le_bytes());
     }
     for entry in &entries {
-        data.extend_from_slice(&low(entry.hash).to_le_bytes());
-        data.extend_from_slice(&entry.row.to_le_bytes());
+        out.extend_from_slice(&low(entry.hash).to_le_bytes());
+        out.extend_from_slice(&entry.row.to_le_bytes());
         let middle = middle(entry.hash, middle_bits);
-        data.extend_from_slice(middle.get(..entry_bytes - 8).unwrap_or(&middle));
+        out.extend_from_slice(middle.get(..entry_bytes - 8).unwrap_or(&middle));
     }
-    let mut crcs = Vec::with_capacity(crcs_bytes);
-    for block in data.chunks(BLOCK_BYTES) {
-        crcs.extend_from_slice(&crc32fast::hash(block).to_le_bytes());
+    let (head, data) = out.split_at_mut(data_at);
+    let (header, crcs) = head.split_at_mut(HEADER_BYTES);
+    for (place, block) in crcs.chunks_mut(4).zip(data.chunks(BLOCK_BYTES)) {
+        place.copy_from_slice(&crc32fast::hash(block).to_le_bytes());
     }
-    let mut out = Vec::with_capacity(HEADER_BYTES + crcs.len() + data.len());
-    out.extend_from_slice(&form.magic());
-    out.extend_from_slice(&cover.log_id.to_le_bytes());
-    out.extend_from_slice(&cover.first.to_le_bytes());
-    out.extend_from_slice(&cover.end.to_le_bytes());
-    out.extend_from_slice(&cover.chain.to_le_bytes());
-    out.extend_from_slice(&bits.to_le_bytes());
-    out.extend_from_slice(&(entries.len() as u64).to_le_bytes());
-    out.extend_from_slice(&crc32fast::hash(&crcs).to_le_bytes());
-    out.extend_from_slice(&[0; 8]);
-    out.extend_from_slice(&crc32fast::hash(&out).to_le_bytes());
-    out.extend_from_slice(&crcs);
-    out.extend_from_slice(&data);
+    put(header, 0, &form.magic());
+    put(header, 8, &cover.log_id.to_le_bytes());
+    put(header, 16, &cover.first.to_le_bytes());
+    put(header, 24, &cover.end.to_le_bytes());
+    put(header, 32, &cover.chain.to_le_bytes());
+    put(header, 36, &bits.to_le_bytes());
+    put(header, 40, &(entries.len() as u64).to_le_bytes());
+    put(header, 48, &crc32fast::hash(crcs).to_le_bytes());
+    let fields = header.get(..60).map(crc32fast::hash).unwrap_or_default();
+    put(header, 60, &fields.to_le_bytes());
     out
 }
 
