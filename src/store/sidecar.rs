@@ -20,7 +20,6 @@ use std::cmp::Ordering;
 use std::slice::ChunksExact;
 
 use super::index::Entry;
-use crate::frame::put;
 use crate::log::Map;
 use crate::planted::planted;
 
@@ -101,16 +100,18 @@ pub(super) fn encode(form: Form, cover: &Cover, mut entries: Vec<Entry>) -> Vec<
     for (place, block) in crcs.chunks_mut(4).zip(data.chunks(BLOCK_BYTES)) {
         place.copy_from_slice(&crc32fast::hash(block).to_le_bytes());
     }
-    put(header, 0, &form.magic());
-    put(header, 8, &cover.log_id.to_le_bytes());
-    put(header, 16, &cover.first.to_le_bytes());
-    put(header, 24, &cover.end.to_le_bytes());
-    put(header, 32, &cover.chain.to_le_bytes());
-    put(header, 36, &bits.to_le_bytes());
-    put(header, 40, &(entries.len() as u64).to_le_bytes());
-    put(header, 48, &crc32fast::hash(crcs).to_le_bytes());
-    let fields = header.get(..60).map(crc32fast::hash).unwrap_or_default();
-    put(header, 60, &fields.to_le_bytes());
+    let mut fields = Vec::with_capacity(HEADER_BYTES);
+    fields.extend_from_slice(&form.magic());
+    fields.extend_from_slice(&cover.log_id.to_le_bytes());
+    fields.extend_from_slice(&cover.first.to_le_bytes());
+    fields.extend_from_slice(&cover.end.to_le_bytes());
+    fields.extend_from_slice(&cover.chain.to_le_bytes());
+    fields.extend_from_slice(&bits.to_le_bytes());
+    fields.extend_from_slice(&(entries.len() as u64).to_le_bytes());
+    fields.extend_from_slice(&crc32fast::hash(crcs).to_le_bytes());
+    fields.extend_from_slice(&[0; 8]);
+    fields.extend_from_slice(&crc32fast::hash(&fields).to_le_bytes());
+    header.copy_from_slice(&fields);
     out
 }
 
