@@ -9,7 +9,8 @@ use crate::codec::{Batch, Row, RowKind};
 use crate::error::Fault;
 use crate::event::{Event, Kind};
 
-/// The four types of events, as each is hashed with a seed of its own.
+/// The four types of events: each has a seed of its own for its keys, and a first byte of what
+/// [`identity`] hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeySpace {
     Customer = 1,

@@ -147,6 +147,7 @@ pub(crate) fn run(shared: &Shared, args: &AppendArgs, out: &mut Out) -> Result<E
         let reason = "--ack prints lines as it goes, which CSV has no room for: use json";
         return Err(Failure::Usage(reason.to_owned()));
     }
+    Rejects::refuse_inside(args.rejects.as_deref(), &shared.log)?;
     let mut feed = Feed::new(&args.files, args.rejects.as_deref())?;
     let mut options = options(shared, &args.new);
     options.sync = match args.sync {
@@ -164,7 +165,12 @@ pub(crate) fn run(shared: &Shared, args: &AppendArgs, out: &mut Out) -> Result<E
     };
     let fed = feed.run(&mut store, (args.strict, args.hold_max), &mut on_synced)?;
     if fed.interrupted {
-        say::note("interrupted: what was accepted is in the log; the call can be repeated");
+        say::note(match args.strict {
+            true => {
+                "interrupted: nothing was written, as --strict has it; the call can be repeated"
+            }
+            false => "interrupted: what was accepted is in the log; the call can be repeated",
+        });
     }
     // Before the store is closed, which may take its time and concerns nobody who waits for this.
     let printed = printed.and_then(|()| print(&fed.receipt, out)).and_then(|()| out.done());

@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     /// Use a log on a network file system, whose locks and syncs cannot be trusted
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) allow_remote: bool,
-    /// Threads that fold the log [default: one for each processor, at most 8]
+    /// Threads that fold the log, or encode it [default: one for each processor, at most 8]
     #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
 }

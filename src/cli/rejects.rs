@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::failure::Failure;
 use super::out::say;
 use super::table::{count, shown};
 use crate::{Error, Rejected, write_reject};
@@ -26,6 +27,22 @@ pub(crate) struct Rejects {
 }
 
 impl Rejects {
+    /// Refuses a file among those of a log: there it would be cut off as no part of the log, or taken
+    /// for damage.
+    pub(crate) fn refuse_inside(path: Option<&Path>, log: &Path) -> Result<(), Failure> {
+        let Some(path) = path else { return Ok(()) };
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let places = [path, dir.unwrap_or(Path::new("."))].map(|place| place.canonicalize().ok());
+        let Ok(log) = log.canonicalize() else { return Ok(()) };
+        if places.iter().flatten().any(|place| place.starts_with(&log)) {
+            let (path, log) = (path.display(), log.display());
+            let reason =
+                format!("{path} lies in the log's directory, {log}: name another for rejects");
+            return Err(Failure::Usage(reason));
+        }
+        Ok(())
+    }
+
     /// Opens the file, before anything is appended. What is in it stays: rejected events of an
     /// earlier call are nowhere else.
     pub(crate) fn new(path: Option<&Path>) -> Result<Rejects, Error> {
@@ -92,7 +109,12 @@ impl Rejects {
                     path: path.clone(),
                     source,
                 })?;
-                say::note(&format!("{told} and added to {}", path.display()));
+                let added = match (strict, self.count) {
+                    (true, 1) => ", and was added",
+                    (true, _) => ", and were added",
+                    (false, _) => " and added",
+                };
+                say::note(&format!("{told}{added} to {}", path.display()));
             }
             None => {
                 let shown = self.shown.iter().chain(&self.last);

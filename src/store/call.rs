@@ -17,7 +17,7 @@ const MARK_BYTES_MAX: usize = 255;
 /// An append call under way: give it events with [`Call::push`] or [`Call::push_block`], then
 /// [`Call::finish`] it.
 ///
-/// Batches are committed as they fill; each is atomic, the call is not, but giving the same
+/// Batches are committed as they fill, the last full one when the next is; each is atomic, the call is not, but giving the same
 /// events again is safe: what is in the log already is counted as a duplicate. A call that is
 /// dropped unfinished leaves out what was not committed yet.
 pub struct Call<'a> {
@@ -91,7 +91,7 @@ impl<'a> Call<'a> {
             let hashes = self.ingest.foresee(foreseen.clone().map(|at| block.names(at)));
             for (at, hashes) in foreseen.zip(hashes) {
                 let Some(Placed { line, text, rejection }) = block.read(at, &mut event) else {
-                    break;
+                    return Ok(());
                 };
                 let at = Origin { source, line };
                 match rejection {

@@ -26,7 +26,7 @@ pub(super) struct Ingest {
     pub(super) shelf: Shelf,
     admission: Admission,
     body: Vec<u8>,
-    /// The log as the last call left it, synced or not; none for a scratch store.
+    /// The log as the last call left it, synced or not; none if there is no log.
     pub(super) view: Option<View>,
     /// Set while a call is under way; still set afterwards, its pending events must be forgotten.
     pub(super) busy: bool,

@@ -59,12 +59,18 @@ impl Place<'_> {
         }
         let seed = made.shelf.take_over(stage)?;
         made.admit_from_the_end(seed);
+        // The call is still under way, and what follows may fail.
+        made.busy = true;
         *ingest = made;
         Ok(())
     }
 }
 
 fn made_meanwhile(dir: &Path) -> Error {
-    let reason = format!("the log in {} was made meanwhile: open it again", dir.display());
+    let dir = dir.display();
+    let reason = format!(
+        "another process made the log in {dir} meanwhile, and nothing was written: open it again, or \
+         repeat the command"
+    );
     Error::Options { reason }
 }

@@ -95,7 +95,8 @@ impl Runs {
         // Damaged since it was opened, or in a block not read before: made anew from its events.
         let cover = run.cover();
         let entries = entries_of(&view()?, self.seed, cover.first..cover.end)?;
-        *run = in_memory(&cover, entries)?;
+        let (again, _) = make(&self.env, &path(&self.dir, &cover), &cover, entries)?;
+        *run = again;
         run.candidates(hash, found).map_err(unreadable)
     }
 
@@ -165,17 +166,13 @@ impl Runs {
     /// would take the place of on the disk.
     fn write(&mut self, cover: Cover, entries: Vec<Entry>) -> Result<(), Error> {
         let path = self.path(&cover);
-        let bytes = sidecar::encode(Form::Run, &cover, entries);
-        let map = put(&self.env, &path, &bytes).ok();
-        let written = map.and_then(|map| Sidecar::open(Form::Run, map).ok());
-        if written.is_some() {
+        let (run, written) = make(&self.env, &path, &cover, entries)?;
+        if written {
             // One that did not fit may have had this name.
             self.stale.retain(|stale| *stale != path);
             self.remove_stale();
         }
-        // The entries are nowhere else.
-        let run = written.map_or_else(|| Sidecar::open(Form::Run, Map::owned(bytes)), Ok);
-        self.list.push(run.map_err(unreadable)?);
+        self.list.push(run);
         Ok(())
     }
 
@@ -196,6 +193,24 @@ fn due(runs: &[Sidecar]) -> Option<usize> {
     let from = runs.len().checked_sub(FAN)?;
     let bytes_max = runs.last()?.all().len().saturating_mul(FAN);
     runs.get(from..)?.iter().all(|run| run.all().len() < bytes_max).then_some(from)
+}
+
+/// A run on disk; where the disk refuses it in memory, since the entries are nowhere else, and false.
+fn make(
+    env: &Env,
+    path: &Path,
+    cover: &Cover,
+    entries: Vec<Entry>,
+) -> Result<(Sidecar, bool), Error> {
+    let bytes = sidecar::encode(Form::Run, cover, entries);
+    let map = put(env, path, &bytes).ok();
+    match map.and_then(|map| Sidecar::open(Form::Run, map).ok()) {
+        Some(run) => Ok((run, true)),
+        None => {
+            let run = Sidecar::open(Form::Run, Map::owned(bytes)).map_err(unreadable)?;
+            Ok((run, false))
+        }
+    }
 }
 
 fn in_memory(cover: &Cover, entries: Vec<Entry>) -> Result<Sidecar, Error> {

@@ -16,7 +16,7 @@ use crate::planted::planted;
 
 /// A writer's batches and the index of their keys.
 pub(super) struct Shelf {
-    /// The log; none for a scratch store.
+    /// The log; none for a scratch store, and for a strict call that may make it.
     pub(super) writer: Option<Writer>,
     /// Batches after the log's end; none for an append that writes as it goes.
     pub(super) stage: Option<Stage>,
@@ -156,7 +156,7 @@ impl Shelf {
     }
 
     fn log(&self) -> &Writer {
-        self.writer.as_ref().expect("a scratch store always has a stage")
+        self.writer.as_ref().expect("without a log there is a stage")
     }
 }
 

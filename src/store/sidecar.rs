@@ -161,7 +161,10 @@ impl Sidecar {
         let bytes = map.all();
         let header = bytes.get(..HEADER_BYTES).ok_or("shorter than its header")?;
         if header.get(..8) != Some(&form.magic()) {
-            return Err("not a key sidecar of this version");
+            return Err(match form {
+                Form::Segment => "not a key sidecar of this version",
+                Form::Run => "not a key run of this version",
+            });
         }
         let (fields, crc) = header.split_at(60);
         if crc != crc32fast::hash(fields).to_le_bytes() || fields.get(52..) != Some(&[0; 8]) {
@@ -278,6 +281,9 @@ impl Sidecar {
             for entry in entries.by_ref().take(end.checked_sub(from).ok_or(BROKEN)? as usize) {
                 let (low, row, more) = parts(entry).ok_or(BROKEN)?;
                 let middle = more.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+                if middle >> self.form.middle_bits(self.bits) != 0 {
+                    return Err(BROKEN);
+                }
                 each(upper | middle << 32 | u64::from(low), row)?;
             }
             from = end;

@@ -1,6 +1,7 @@
 //! The product as the differential tests drive it: texts in, its answers compared with the oracle's.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::str::FromStr as _;
 
 use ltvlog::{
@@ -22,6 +23,7 @@ pub fn options(terms: &Terms) -> Options {
         sync: Sync::None,
         // Small enough for checkpoints and runs of keys.
         checkpoint_events_min: 64,
+        threads: NonZeroUsize::new(2).unwrap(),
         ..Options::default()
     }
 }

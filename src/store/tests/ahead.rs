@@ -27,7 +27,13 @@ fn many() -> Vec<String> {
                 0 => lines.push(visit(old, old % 3)),
                 1 => lines.push(visit(old, (old + 1) % 3)),
                 2 => lines.push(order("NEW", n, n % 3, n, 1)),
-                3 if n > back => lines.push(order("UPDATE", n - 1, n % 3, n + 7, back % 60)),
+                3 => lines.push(order(
+                    "UPDATE",
+                    old.saturating_sub(1) / 97 * 97 + 1,
+                    n % 3,
+                    n,
+                    back % 60,
+                )),
                 _ => {}
             }
         }
@@ -36,20 +42,54 @@ fn many() -> Vec<String> {
 }
 
 fn append_all(store: &mut Store, lines: &[String]) -> Result<(Receipt, Vec<String>), Error> {
+    append_with(store, lines, None, false)
+}
+
+fn append_with(
+    store: &mut Store,
+    lines: &[String],
+    hold_max: Option<HoldMax>,
+    interrupt: bool,
+) -> Result<(Receipt, Vec<String>), Error> {
     let mut rejected = Vec::new();
     let mut on_reject = |one: &Rejected<'_>| {
         rejected.push(format!("{} {}", one.origin.line, one.rejection));
         Ok(())
     };
     let rules = store.rules().clone();
-    let options = CallOptions { on_reject: Some(&mut on_reject), ..CallOptions::default() };
+    let options =
+        CallOptions { on_reject: Some(&mut on_reject), hold_max, ..CallOptions::default() };
     let mut call = store.call(options)?;
     for (line, at) in lines.iter().zip(1..) {
         let event = Event::from_json(line.as_bytes(), &rules).expect("valid");
         call.push(&event, line.as_bytes(), Origin { source: 0, line: at })?;
     }
-    let receipt = call.finish()?;
+    let receipt = if interrupt { call.interrupt()? } else { call.finish()? };
     Ok((receipt, rejected))
+}
+
+/// Events that are held until a window ends, marks, and calls that are interrupted.
+#[test]
+fn windows_and_interruptions_are_the_same_too() {
+    let mut lines = many();
+    let customers: Vec<String> = lines.drain(..3).collect();
+    lines.splice(3_000..3_000, customers);
+    let later = lines.split_off(11_000);
+    for interrupt in [false, true] {
+        let made = [1, 2].map(|threads| {
+            let disk = SimDisk::default();
+            let mut store = store(&disk, threads);
+            let hold_max = Some(HoldMax { events: 5_500, us: u64::MAX });
+            let first = append_with(&mut store, &lines, hold_max, interrupt).unwrap();
+            let then = append_with(&mut store, &later, hold_max, interrupt).unwrap();
+            assert!(first.0.accepted > 8_192 && then.0.accepted > 4_096, "{:?}", first.0);
+            assert_eq!(store.verify_deep().unwrap().problems, []);
+            store.close().unwrap();
+            (first, then, disk.files())
+        });
+        let [alone, ahead] = made;
+        assert_eq!(alone, ahead, "interrupted: {interrupt}");
+    }
 }
 
 #[test]
@@ -62,6 +102,8 @@ fn the_log_is_the_same_with_and_without() {
         assert!(told.0.duplicates > 100 && told.1.len() > 100, "{:?}", told.0);
         let again = append_all(&mut store, &lines).unwrap();
         assert_eq!((again.0.accepted, again.0.end), (0, told.0.end));
+        assert_eq!(store.verify_deep().unwrap().problems, []);
+        assert!(store.info().unwrap().segments.len() > 2);
         store.close().unwrap();
         (told, disk.files())
     });

@@ -85,6 +85,7 @@ fn damage_in_any_block_of_saved_keys_hides_none() {
             assert_eq!((again.accepted, again.duplicates), (0, 4_601), "{context}");
             writer.close().unwrap();
             assert!(disk.files().keys().filter(|it| it.starts_with("/log/keys")).count() > 2);
+            assert_eq!(store(&disk).verify().unwrap().problems, [], "{context} stayed damaged");
             damaged += 1;
         }
     }

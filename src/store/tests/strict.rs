@@ -92,7 +92,9 @@ fn a_log_that_was_made_meanwhile_is_not_written_to() {
     append(&mut other, &[customer(1), customer(2)]).unwrap();
     other.close().unwrap();
     let told = call.finish().unwrap_err().to_string();
-    assert_eq!(told, "the log in /log was made meanwhile: open it again");
+    let expected = "another process made the log in /log meanwhile, and nothing was written: open it \
+                    again, or repeat the command";
+    assert_eq!(told, expected);
     assert_eq!(strict(&mut early, &[customer(1), customer(3)]).unwrap().end, 3);
     // One that was there before the call began is taken as it is.
     let disk = SimDisk::default();
@@ -100,6 +102,26 @@ fn a_log_that_was_made_meanwhile_is_not_written_to() {
     append(&mut other, &[customer(1)]).unwrap();
     other.close().unwrap();
     assert_eq!(strict(&mut early, &[customer(1), customer(3)]).unwrap().end, 2);
+}
+
+/// Whatever fails once while the log is made, the same store goes on with what is on the disk.
+#[test]
+fn after_a_strict_call_that_failed_the_same_store_takes_the_next() {
+    let lines: Vec<String> = many().into_iter().take(400).collect();
+    let learned = SimDisk::default();
+    strict(&mut store(&learned, 1), &lines).unwrap();
+    let mut failed = 0;
+    for at in 0..learned.changes() {
+        let disk = SimDisk::default();
+        disk.fail(at, SimFault::Error(5), false);
+        let mut one = store(&disk, 1);
+        if strict(&mut one, &lines).is_err() {
+            failed += 1;
+            let receipt = strict(&mut one, &lines).unwrap();
+            assert_eq!((receipt.end, receipt.synced), (lines.len() as u64, true), "change {at}");
+        }
+    }
+    assert!(failed > 3, "{failed}");
 }
 
 #[test]

@@ -126,12 +126,33 @@ fn the_file_of_rejects_is_not_read_while_it_grows() {
     assert!(!home.path("ltvlog-data").exists());
 }
 
+/// Among a log's files it would be cut off as no part of the log, or taken for damage.
+#[test]
+fn the_file_of_rejects_is_none_of_the_logs() {
+    let home = Home::new();
+    home.done(&["append", "events.ndjson"]);
+    home.write("orphan.json", ORPHAN);
+    std::os::unix::fs::symlink("ltvlog-data/head", home.path("link")).unwrap();
+    let segment = "ltvlog-data/segments/00000000000000000000.seg";
+    let before = std::fs::read(home.path(segment)).unwrap();
+    for name in [segment, "ltvlog-data/segments/new", "./ltvlog-data/keys/../head", "link"] {
+        let ran = home.run(&["append", "--rejects", name, "orphan.json"]);
+        assert_eq!(ran.exit, 2, "{name}");
+        assert!(ran.err.contains(&format!("{name} lies in the log's directory")), "{}", ran.err);
+    }
+    assert_eq!(std::fs::read(home.path(segment)).unwrap(), before);
+    assert!(!home.path("ltvlog-data/segments/new").exists());
+    assert_eq!(home.run(&["append", "--rejects", "beside", "orphan.json"]).exit, 3);
+}
+
 #[test]
 fn strict_writes_all_or_nothing() {
     let home = Home::new();
     home.write("mixed.ndjson", format!("{SAMPLE}{ORPHAN}\n"));
     let ran = home.run(&["append", "--strict", "mixed.ndjson", "--rejects", "rejects"]);
     assert_eq!((ran.exit, &*ran.out), (1, ""));
+    let told = "note: 1 event would be rejected, and was added to rejects";
+    assert!(ran.err.contains(told), "{}", ran.err);
     assert_eq!(lines(&home.read("rejects")).len(), 1);
     let end = |home: &Home| match home.run(&["info", "--format", "json"]) {
         ran if ran.exit == 0 => ran.json()["end"].as_u64().unwrap(),
