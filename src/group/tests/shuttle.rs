@@ -20,7 +20,8 @@ mod queue;
 mod request;
 
 use shuttle::rand::{Rng, thread_rng};
-use shuttle::thread;
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::{Config, Runner, thread};
 
 use super::{check, customer, key, keys, store, trial, visit};
 use crate::event::{Event, Rules};
@@ -40,8 +41,11 @@ const LITTLE: Weight = Weight { events: 6, bytes: 1 << 20 };
 
 /// Runs a case under so many schedules at random, and as many that switch rarely, at bad moments.
 fn try_schedules(run: impl Fn() + Send + Sync + Copy + 'static, count: usize) {
-    shuttle::check_random(run, count);
-    shuttle::check_pct(run, count, 3);
+    let mut config = Config::new();
+    // Its threads have 60 KiB each if nothing is said; those of a system have megabytes.
+    config.stack_size = 1 << 18;
+    Runner::new(RandomScheduler::new(count), config.clone()).run(run);
+    Runner::new(PctScheduler::new(3, count), config).run(run);
     println!("T14: {} schedules of {CALLERS} callers on a store", 2 * count);
 }
 

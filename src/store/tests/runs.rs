@@ -52,6 +52,27 @@ fn what_runs_cover_is_not_read_again_and_their_number_stays_small() {
     }
 }
 
+#[test]
+fn a_damaged_run_is_written_anew_once_it_is_asked() {
+    let disk = SimDisk::default();
+    append_once(&disk, 64 << 20, &[customer(0)]);
+    let all: Vec<String> = (0..60).map(|n| visit(n, 0)).collect();
+    for some in all.chunks(20) {
+        append_once(&disk, 64 << 20, some);
+    }
+    let files = disk.files();
+    assert!(runs(&files).len() > 2);
+    for path in runs(&files) {
+        let mut bad = files.clone();
+        *bad.get_mut(&path).unwrap().last_mut().unwrap() ^= 1;
+        let disk = SimDisk::of_files(&bad);
+        let problems = store(&disk, 64 << 20).verify().unwrap().problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(append_once(&disk, 64 << 20, &all).duplicates, 60);
+        assert_eq!(store(&disk, 64 << 20).verify().unwrap().problems, [], "{}", path.display());
+    }
+}
+
 /// An order that is updated again and again has one entry in the sidecar that runs become.
 #[test]
 fn a_sidecar_made_of_runs_is_the_one_made_of_events() {
