@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 76] = [
+    const BUGS: [(&str, &str); 77] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -144,6 +144,10 @@ mod tests {
         ),
         ("rewritten segment not synced", PACK_CUT),
         ("removed checkpoint not durable", STORE),
+        (
+            "update before a checkpoint believed",
+            "projection::tests::overlay::answers_are_those_of_everything_folded",
+        ),
         ("chain not carried over", PACK),
         ("marks lost in packing", PACK),
         (

@@ -31,29 +31,45 @@ const ORDER_UPDATE: u8 = RowKind::OrderUpdate as u8;
 const ORDER_STALE: u8 = RowKind::OrderStale as u8;
 
 pub(super) const TOO_MANY: Fault = Fault::Corrupt("a customer's counts or revenue overflow");
-const NO_CUSTOMER: Fault = Fault::Corrupt("a row names a customer that does not exist yet");
+pub(super) const NO_CUSTOMER: Fault =
+    Fault::Corrupt("a row names a customer that does not exist yet");
 const NO_ORDER: Fault = Fault::Corrupt("an update takes away an order that was never counted");
 const ROWS_DIFFER: Fault = Fault::Corrupt("columns of a batch have different numbers of rows");
 
 impl Projection for Statistics {
     fn apply(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
+        let customers = u32::try_from(self.customers.len()).map_err(|_too_many| TOO_MANY)?;
+        self.apply_renamed(batch, customers, |_, _| Ok(()))
+    }
+}
+
+impl Statistics {
+    /// Applies a batch that is to have so many customers before it, once `rename` has put the
+    /// customers' places where the columns have ordinals; it may make room for some of them.
+    pub(super) fn apply_renamed(
+        &mut self,
+        batch: &Batch<'_>,
+        customers: u32,
+        rename: impl FnOnce(&mut Vec<CustomerStatistics>, &mut Columns) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         if batch.first_seq() != self.end {
             return Err(Fault::Corrupt("a batch does not follow the one before it"));
         }
-        if usize::try_from(batch.customers_before()) != Ok(self.customers.len()) {
+        if batch.customers_before() != customers {
             return Err(Fault::Corrupt("a batch counts other customers than there are before it"));
         }
         // Taken out so that the columns can be read while the statistics change.
         let mut columns = std::mem::take(&mut self.scratch);
-        let folded = columns.read(batch).and_then(|()| self.fold(&columns));
+        let folded = columns
+            .read(batch)
+            .and_then(|()| rename(&mut self.customers, &mut columns))
+            .and_then(|()| self.fold(&columns));
         self.scratch = columns;
         folded?;
         self.marks.extend(batch.marks()?);
         Ok(())
     }
-}
 
-impl Statistics {
     /// Folds the rows of one batch, which begins at the applied end.
     pub(super) fn fold(&mut self, columns: &Columns) -> Result<(), Fault> {
         let rows = columns.kinds.len();

@@ -5,8 +5,8 @@
 //! [`part`]s where several threads do it at once; [`weeks`] and [`ltv`] turn counts into exact
 //! rational values, [`rank`] finds the greatest of them, [`digest`] boils everything down to 16
 //! bytes, and [`checkpoint`] writes the statistics down so that the next process need not fold
-//! again, nor even load them: [`figures`] are asked in memory or, [`saved`], in the file. Nothing
-//! here reads files, clocks or ids: those are passed in.
+//! again, nor even load them: [`figures`] are asked in memory or, [`saved`], in the file, with an
+//! [`overlay`] of what came since. Nothing here reads files, clocks or ids: those are passed in.
 
 pub(crate) mod checkpoint;
 mod columns;
@@ -14,6 +14,7 @@ pub(crate) mod digest;
 pub(crate) mod figures;
 mod fold;
 pub(crate) mod ltv;
+pub(crate) mod overlay;
 pub(crate) mod part;
 pub(crate) mod rank;
 pub(crate) mod saved;

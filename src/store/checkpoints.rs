@@ -8,6 +8,8 @@ use super::files;
 use super::source::Source;
 use crate::log::Env;
 use crate::planted::planted;
+use crate::projection::figures::Figures;
+use crate::projection::overlay::Overlay;
 use crate::projection::saved::Saved;
 use crate::projection::{Projection, Statistics, checkpoint};
 use crate::{Error, Fault};
@@ -16,6 +18,8 @@ use crate::{Error, Fault};
 pub(super) const CHECKPOINTS: &str = "checkpoints";
 /// How many are kept.
 const KEPT: usize = 2;
+/// To take the customer of one event out of a checkpoint costs as much as to load so many in a row.
+const CUSTOMERS_PER_EVENT: u64 = 16;
 
 /// The checkpoints of a log: the sequence each ends at and its file, newest first.
 pub(super) fn list(env: &Env, dir: &Path) -> Result<Vec<(u64, PathBuf)>, Error> {
@@ -76,20 +80,31 @@ fn fits(source: &Source<'_>, end: u64, header: &checkpoint::Header) -> Result<bo
     Ok(header.end == end && source.chain_at(end)? == Some(header.chain))
 }
 
-/// Asks the checkpoint that ends where the log does, if there is one, without loading it. Nothing
-/// where anything is wrong: who loads it, or folds the log, finds out what.
+/// Asks the newest checkpoint without loading it, together with the few events that may follow
+/// it. Nothing where anything is wrong: who loads it, or folds the log, finds out what.
 pub(super) fn ask<T>(
     env: &Env,
     dir: &Path,
     source: &Source<'_>,
-    question: impl FnOnce(&Saved<'_>) -> Result<T, Error>,
+    question: impl FnOnce(&dyn Figures) -> Result<T, Error>,
 ) -> Option<T> {
     let checkpoints = list(env, dir).ok()?;
     let (end, path) = checkpoints.into_iter().find(|(end, _)| *end <= source.end())?;
-    let map = files::map(env, &path).ok()?.filter(|_| end == source.end())?;
+    let map = files::map(env, &path).ok()??;
     let saved = Saved::open(map.all(), source.log_id()).ok()?;
-    let fits = fits(source, end, saved.header()).ok()?;
-    fits.then(|| question(&saved).ok())?
+    if !fits(source, end, saved.header()).ok()? {
+        return None;
+    }
+    let mut overlay = Overlay::new(&saved);
+    let behind = source.end() - end;
+    if behind == 0 {
+        return question(&saved).ok();
+    }
+    if behind > u64::from(saved.header().customers) / CUSTOMERS_PER_EVENT {
+        return None;
+    }
+    catch_up(source, &mut overlay, end).ok()?;
+    question(&overlay).ok()
 }
 
 /// Where the newest checkpoint that fits the log ends, by its header; 0 without one.

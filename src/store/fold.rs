@@ -1,5 +1,7 @@
-//! The log's statistics: those of a checkpoint, continued, or all of the log, folded. And what is
-//! found by looking at all of the log's customers.
+//! The log's statistics: those of a checkpoint, asked where it lies or continued, or all of the
+//! log, folded. And what is found by looking at all of the log's customers.
+
+use std::collections::{HashMap, HashSet};
 
 use super::names::each_customer;
 use super::parallel::{self, RunLength};
@@ -7,12 +9,30 @@ use super::source::Source;
 use super::{Store, checkpoints};
 use crate::Error;
 use crate::log::View;
+use crate::projection::figures::Figures;
 use crate::projection::{Projection, Statistics, TimeFrame};
 
 /// Fewer events than this are folded on one thread, sooner than others could be of help.
 const PARALLEL_EVENTS_MIN: u64 = 1 << 16;
 
 impl Store {
+    /// An answer from the newest checkpoint where it lies, if it may be asked and can answer, or
+    /// from statistics in memory.
+    pub(super) fn answer<T>(
+        &self,
+        source: &Source<'_>,
+        frame: TimeFrame,
+        is_asked: bool,
+        question: impl Fn(&dyn Figures) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if let Some(dir) = self.dir.as_ref().filter(|_| is_asked)
+            && let Some(found) = checkpoints::ask(&self.env, dir, source, &question)
+        {
+            return Ok(found);
+        }
+        question(&self.statistics(source, frame)?)
+    }
+
     /// The log's statistics over a frame: the newest checkpoint, continued. A window of time is
     /// folded from the first event, since no checkpoint knows it.
     pub(super) fn statistics(
@@ -57,6 +77,26 @@ impl Store {
             Ok(true)
         })?;
         Ok(statistics)
+    }
+
+    /// The ordinals of customers, `None` for an id that the log does not know.
+    pub(super) fn ordinals(
+        &self,
+        source: &Source<'_>,
+        ids: &[String],
+    ) -> Result<Vec<Option<u32>>, Error> {
+        let wanted: HashSet<&str> = ids.iter().map(|id| &**id).collect();
+        let find = |found: &mut HashMap<_, u32>, id: &str, ordinal| {
+            if let Some(id) = wanted.get(id) {
+                found.insert(*id, ordinal);
+            }
+        };
+        let mut found = HashMap::new();
+        for (id, ordinal) in self.each_customer(source, HashMap::new, find)?.into_iter().flatten() {
+            let last: &mut u32 = found.entry(id).or_default();
+            *last = ordinal.max(*last);
+        }
+        Ok(ids.iter().map(|id| found.get(&**id).copied()).collect())
     }
 
     /// Gives each customer's id and ordinal to one of several findings, which are to be put

@@ -5,5 +5,6 @@ mod facts;
 mod faults;
 mod fold;
 mod known;
+mod overlay;
 mod parts;
 mod saved;

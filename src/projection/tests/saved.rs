@@ -10,9 +10,9 @@ use crate::projection::saved::Saved;
 use crate::projection::updates::CUSTOMER_FIELDS;
 use crate::projection::{CustomerStatistics, Frame, Statistics, TimeFrame, WeekStart};
 
-const LOG_ID: u64 = 7;
+pub(super) const LOG_ID: u64 = 7;
 
-fn encoded(statistics: &Statistics) -> Vec<u8> {
+pub(super) fn encoded(statistics: &Statistics) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode(statistics, LOG_ID, 77, &mut bytes);
     bytes
@@ -37,7 +37,7 @@ fn many(customers: u32) -> Statistics {
 
 /// All that can be asked, one answer after the other.
 #[derive(Debug, PartialEq)]
-enum Answer {
+pub(super) enum Answer {
     Numbers(u64, Option<Frame>, u32),
     Customer(CustomerStatistics),
     Values(Vec<Value>),
@@ -45,7 +45,7 @@ enum Answer {
     Top(Vec<Ranked>),
 }
 
-fn ask(figures: &dyn Figures, customers: u32) -> Vec<Result<Answer, Fault>> {
+pub(super) fn ask(figures: &dyn Figures, customers: u32) -> Vec<Result<Answer, Fault>> {
     let mut answers =
         vec![Ok(Answer::Numbers(figures.end(), Figures::frame(figures), figures.customer_count()))];
     let measures = Measures::new(figures, TimeFrame::Dataset, WeekStart::Sunday);

@@ -24,21 +24,33 @@ fn folded(store: &Store) -> Top {
 }
 
 #[test]
-fn a_checkpoint_at_the_end_answers_and_no_other_one() {
+fn a_checkpoint_answers_with_the_few_events_behind_it() {
     let disk = SimDisk::default();
     let mut store = open(Arc::new(disk.clone()), Path::new(DIR), 1, 1 << 10).unwrap();
+    let mut customers = 0;
     for call in 0..12_u64 {
-        let mut lines: Vec<String> = vec![customer(call)];
-        lines.extend((0..9).map(|n| order("NEW", call * 9 + n, (call * 9 + n) % (call + 1), n, 5)));
+        let mut lines: Vec<String> = (customers..customers + 9).map(customer).collect();
+        customers += 9;
+        lines.extend((0..9).map(|n| order("NEW", call * 9 + n, (call * 9 + n) % customers, n, 5)));
+        let renamed = call * 7;
         lines.push(format!(
-            r#"{{"type":"CUSTOMER","verb":"UPDATE","key":"c{call}","event_time":"2018-01-01T00:00:00Z","last_name":"New {call}"}}"#
+            r#"{{"type":"CUSTOMER","verb":"UPDATE","key":"c{renamed}","event_time":"2018-01-01T00:00:00Z","last_name":"New {call}"}}"#
         ));
+        lines.extend((0..customers).map(|n| visit(call * 1_000 + n, n)));
         append(&mut store, &lines).unwrap();
         let top = asked(&store).expect("a checkpoint was due");
         assert_eq!(top, folded(&store));
         assert_eq!(top, store.top(9, &Question::default()).unwrap());
-        append(&mut store, &[visit(call, 0)]).unwrap();
-        assert_eq!(asked(&store), None, "an event follows it");
+        // As many events behind it as are overlaid, of a customer who is first by now; then one more.
+        let few = customers / 16;
+        let cents = 9_000 * (1 + call);
+        let behind = (0..few).map(|n| order("NEW", 1_000 * (1 + call) + n, call, cents, 5));
+        append(&mut store, &behind.collect::<Vec<_>>()).unwrap();
+        let top = asked(&store).expect("they are few");
+        assert_eq!(top, folded(&store));
+        assert_eq!(few > 0, top.customers[0].customer_id == format!("c{call}"));
+        append(&mut store, &[visit(call * 1_000 + 999, 0)]).unwrap();
+        assert_eq!(asked(&store), None, "too many events follow it");
         assert_eq!(store.top(9, &Question::default()).unwrap(), folded(&store));
     }
 }
