@@ -1,11 +1,11 @@
-"""The rows: what is compared with what, and that all answer the same."""
+"""The rows: what is compared with what."""
 
-import shutil
 import sys
 from itertools import count
 from statistics import median
 
 from adapters import bare, ltvlog, postgres
+from files import Files, clear, same, without_checkpoint
 from follow import waits
 from measure import Line, duration, timed_line
 
@@ -20,51 +20,6 @@ TITLES = {
     "P9": "bytes on disk an event",
 }
 WRITERS = 64
-
-
-class Files:
-    """The file of events, what is read with it, and where each contestant keeps it."""
-
-    def __init__(self, bench):
-        """Writes, beside the file, a hundred of its events again and an order of a customer that nobody knows."""
-        self.spoiled, self.part = bench.scratch / "again.ndjson", bench.scratch / "part.ndjson"
-        self.part_events = bench.events // 5
-        with bench.file.open("rb") as lines, self.spoiled.open("wb") as spoiled, self.part.open("wb") as part:
-            for n, line in zip(range(self.part_events), lines, strict=False):
-                part.write(line)
-                if n < 100:
-                    spoiled.write(line)
-                if n == 0:
-                    self.customer = line.split(b'"key": "')[1].split(b'"')[0].decode()
-            spoiled.write(
-                b'{"type": "ORDER", "verb": "NEW", "key": "ghost", "event_time": "2018-01-01T00:00:00Z",'
-                b' "customer_id": "nobody", "total_amount": "99999999.99 USD"}\n'
-            )
-        self.log, self.table = bench.scratch / "log", bench.scratch / "kept.duckdb"
-        self.parquet, self.sqlite = bench.scratch / "kept.parquet", bench.scratch / "kept.sqlite"
-
-    def part_of(self, who):
-        """What a contestant is called that gets the first fifth of the file, because all of it takes too long."""
-        return f"{who} ({self.part_events / 1e6:g} M events)"
-
-
-def clear(path):
-    """Removes what a contestant keeps, and what it keeps beside it."""
-    for found in path.parent.glob(f"{path.name}*"):
-        shutil.rmtree(found) if found.is_dir() else found.unlink()
-
-
-def same(row, runs):
-    """Fails unless every run of every contestant has the same ten customers, to the cent, the visit and the order."""
-    answers = [
-        (who, [list(customer[:4]) for customer in run.answer["top"]]) for who, done in runs.items() for run in done
-    ]
-    (first, expected), *others = answers
-    if len(expected) != 10:
-        sys.exit(f"{row}: {first} found {len(expected)} customers")
-    for who, answer in others:
-        if answer != expected:
-            sys.exit(f"{row}: {first} and {who} differ:\n{expected}\n{answer}")
 
 
 def p1(bench, files):
@@ -116,22 +71,18 @@ def p2(bench, files):
 
 
 def p3(bench, files):
-    """Folded from the kept form; a reader of a log writes no checkpoint, so that what is away stays away."""
+    """Folded from the kept form."""
     bench.python("duckdb", "keep_parquet", files.table, files.parquet)
-    checkpoints, away = files.log / "checkpoints", files.log / "checkpoints.away"
     digest = "ltvlog, with a digest of all statistics"
-    checkpoints.rename(away)
-    runs = bench.in_turn(
-        {
-            "ltvlog": lambda: ltvlog.top(bench, log=files.log),
-            digest: lambda: ltvlog.run(bench, "replay", log=files.log),
-            "DuckDB, table": lambda: bench.python("duckdb", "top_table", files.table),
-            "DuckDB, Parquet": lambda: bench.python("duckdb", "top_parquet", files.parquet),
-        }
-    )
-    if checkpoints.exists():
-        sys.exit("P3: a checkpoint was written, so that not every run folded the log")
-    away.rename(checkpoints)
+    with without_checkpoint(files.log):
+        runs = bench.in_turn(
+            {
+                "ltvlog": lambda: ltvlog.top(bench, log=files.log),
+                digest: lambda: ltvlog.run(bench, "replay", log=files.log),
+                "DuckDB, table": lambda: bench.python("duckdb", "top_table", files.table),
+                "DuckDB, Parquet": lambda: bench.python("duckdb", "top_parquet", files.parquet),
+            }
+        )
     same("P3", {who: runs[who] for who in runs if who != digest})
     if runs[digest][0].answer["events"] != bench.events:
         sys.exit("P3: the replay did not see every event")
