@@ -25,6 +25,9 @@ class Files:
             )
         self.log, self.table = bench.scratch / "log", bench.scratch / "kept.duckdb"
         self.parquet, self.sqlite = bench.scratch / "kept.parquet", bench.scratch / "kept.sqlite"
+        self.big, self.big_log = bench.scratch / "events-big.ndjson", bench.scratch / "big-log"
+        self.wide, self.wide_log = bench.scratch / "events-wide.ndjson", bench.scratch / "wide-log"
+        self.new_log = bench.scratch / "new-log"
 
     def part_of(self, who):
         """What a contestant is called that gets the first fifth of the file, because all of it takes too long."""

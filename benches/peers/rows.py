@@ -1,12 +1,14 @@
-"""The rows: what is compared with what."""
+"""The rows: what is compared with what. Those of ltvlog alone are in growth.py."""
 
 import sys
+from functools import partial
 from itertools import count
 from statistics import median
 
 from adapters import bare, ltvlog, postgres
 from files import Files, clear, same, without_checkpoint
 from follow import waits
+from growth import p8, p10, sizes
 from measure import Line, duration, timed_line
 
 TITLES = {
@@ -17,7 +19,9 @@ TITLES = {
     "P5": "one event appended and synced, as a process",
     "P6": "64 writers at once, each event acknowledged after a sync",
     "P7": "acknowledged to seen by another process (p99)",
+    "P8": "peak memory without mapped files",
     "P9": "bytes on disk an event",
+    "P10": "ten times the events and customers",
 }
 WRITERS = 64
 
@@ -92,39 +96,64 @@ def p3(bench, files):
 
 def p4(bench, files):
     """As a process on what is kept; ltvlog starts from its checkpoint, which it keeps by itself."""
-    part = files.part_of("SQLite")
+    size, part = sizes(bench), files.part_of("SQLite")
+    big, wide = f"ltvlog, {size['big']}", f"ltvlog, {size['wide']}"
     runs = bench.in_turn(
         {
             "ltvlog": lambda: ltvlog.top(bench, log=files.log),
+            big: lambda: ltvlog.top(bench, log=files.big_log),
+            wide: lambda: ltvlog.top(bench, log=files.wide_log),
             "DuckDB": lambda: bench.python("duckdb", "top_table", files.table),
             part: lambda: bench.python("sqlite", "top_table", files.sqlite),
         }
     )
     same("P4", {who: runs[who] for who in ("ltvlog", "DuckDB")})
     same("P4", {"ltvlog": [ltvlog.top(bench, files.part)], part: runs[part]})
+    folded(bench, files.big_log, big, runs[big])
+    folded(bench, files.wide_log, wide, runs[wide])
+    clear(files.wide_log)
     return [timed_line("P4", who, done) for who, done in runs.items()]
+
+
+def p4_again(bench, files):
+    """The same when single events, those of P5, follow the checkpoint."""
+    after = "ltvlog, after single events"
+    logs = {after: files.log, f"{after}, {sizes(bench)['big']}": files.big_log}
+    runs = bench.in_turn({who: partial(ltvlog.top, bench, log=log) for who, log in logs.items()})
+    for who, log in logs.items():
+        folded(bench, log, who, runs[who])
+    clear(files.big_log)
+    return [timed_line("P4", who, done) for who, done in runs.items()]
+
+
+def folded(bench, log, who, runs):
+    """Fails unless a log answers the same without its checkpoint."""
+    with without_checkpoint(log):
+        same("P4", {who: runs, "a fold of all the log": [ltvlog.top(bench, log=log)]})
 
 
 def p5(bench, files):
     """One event, as a process, added to what is kept."""
     event, numbers = bench.scratch / "one.json", count()
+    big_customer = ltvlog.top(bench, log=files.big_log).answer["top"][0][0]
 
-    def one(job):
+    def one(job, customer=files.customer):
         event.write_text(
             f'{{"type": "SITE_VISIT", "verb": "NEW", "key": "one{next(numbers)}", "event_time":'
-            f' "2018-05-06T12:45:52.041Z", "customer_id": "{files.customer}", "tags": [{{"key7": "value7"}}]}}\n'
+            f' "2018-05-06T12:45:52.041Z", "customer_id": "{customer}", "tags": [{{"key7": "value7"}}]}}\n'
         )
         return job()
 
-    def append():
-        done = ltvlog.run(bench, "append", event, log=files.log)
+    def append(log):
+        done = ltvlog.run(bench, "append", event, log=log)
         done.answer = {"count": done.answer["accepted"]}
         return done
 
     part = files.part_of("SQLite")
     runs = bench.in_turn(
         {
-            "ltvlog": lambda: one(append),
+            "ltvlog": lambda: one(lambda: append(files.log)),
+            f"ltvlog, {sizes(bench)['big']}": lambda: one(lambda: append(files.big_log), big_customer),
             "bare append + fdatasync (C)": lambda: one(lambda: bare.append_one(bench, bench.scratch / "bare", event)),
             part: lambda: one(lambda: bench.python("sqlite", "append_one", files.sqlite, event)),
             "DuckDB": lambda: one(lambda: bench.python("duckdb", "append_one", files.table, event)),
@@ -213,13 +242,14 @@ def p9(bench, files):
 def every(bench):
     """All lines, row after row, each beside ltvlog's of its row."""
     files, lines = Files(bench), []
-    # Bytes are counted before single events are added.
-    for row in (p1, p2, p3, p4, p9, p5, p6, p7):
-        print(f"{row.__name__.upper()}: {TITLES[row.__name__.upper()]}", flush=True)
-        these = row(bench, files)
-        ours = next((line.cost for line in these if line.who == "ltvlog"), None)
+    # Bytes are counted before single events are added, and the large logs are there from P10 to P5.
+    for job in (p1, p2, p3, p9, p6, p7, p10, p8, p4, p5, p4_again):
+        row = job.__name__.split("_")[0].upper()
+        print(f"{row}: {TITLES[row]}", flush=True)
+        these = job(bench, files)
+        lines += these
+        ours = next((line.cost for line in lines if (line.row, line.who) == (row, "ltvlog")), None)
         for line in these:
             line.ratio = line.cost / ours if ours else None
             print(f"    {line.who}: {line.figure}" + (f", {line.ratio:.2f}" if ours else ""), flush=True)
-        lines += these
-    return sorted(lines, key=lambda line: line.row)
+    return sorted(lines, key=lambda line: int(line.row[1:]))
