@@ -1,12 +1,14 @@
-"""The rows: what is compared with what, and that all answer the same."""
+"""The rows: what is compared with what. Those of ltvlog alone are in growth.py."""
 
-import shutil
 import sys
+from functools import partial
 from itertools import count
 from statistics import median
 
 from adapters import bare, ltvlog, postgres
+from files import Files, clear, same, without_checkpoint
 from follow import waits
+from growth import p8, p10, sizes
 from measure import Line, duration, timed_line
 
 TITLES = {
@@ -17,54 +19,11 @@ TITLES = {
     "P5": "one event appended and synced, as a process",
     "P6": "64 writers at once, each event acknowledged after a sync",
     "P7": "acknowledged to seen by another process (p99)",
+    "P8": "peak memory without mapped files",
     "P9": "bytes on disk an event",
+    "P10": "ten times the events and customers",
 }
 WRITERS = 64
-
-
-class Files:
-    """The file of events, what is read with it, and where each contestant keeps it."""
-
-    def __init__(self, bench):
-        """Writes, beside the file, a hundred of its events again and an order of a customer that nobody knows."""
-        self.spoiled, self.part = bench.scratch / "again.ndjson", bench.scratch / "part.ndjson"
-        self.part_events = bench.events // 5
-        with bench.file.open("rb") as lines, self.spoiled.open("wb") as spoiled, self.part.open("wb") as part:
-            for n, line in zip(range(self.part_events), lines, strict=False):
-                part.write(line)
-                if n < 100:
-                    spoiled.write(line)
-                if n == 0:
-                    self.customer = line.split(b'"key": "')[1].split(b'"')[0].decode()
-            spoiled.write(
-                b'{"type": "ORDER", "verb": "NEW", "key": "ghost", "event_time": "2018-01-01T00:00:00Z",'
-                b' "customer_id": "nobody", "total_amount": "99999999.99 USD"}\n'
-            )
-        self.log, self.table = bench.scratch / "log", bench.scratch / "kept.duckdb"
-        self.parquet, self.sqlite = bench.scratch / "kept.parquet", bench.scratch / "kept.sqlite"
-
-    def part_of(self, who):
-        """What a contestant is called that gets the first fifth of the file, because all of it takes too long."""
-        return f"{who} ({self.part_events / 1e6:g} M events)"
-
-
-def clear(path):
-    """Removes what a contestant keeps, and what it keeps beside it."""
-    for found in path.parent.glob(f"{path.name}*"):
-        shutil.rmtree(found) if found.is_dir() else found.unlink()
-
-
-def same(row, runs):
-    """Fails unless every run of every contestant has the same ten customers, to the cent, the visit and the order."""
-    answers = [
-        (who, [list(customer[:4]) for customer in run.answer["top"]]) for who, done in runs.items() for run in done
-    ]
-    (first, expected), *others = answers
-    if len(expected) != 10:
-        sys.exit(f"{row}: {first} found {len(expected)} customers")
-    for who, answer in others:
-        if answer != expected:
-            sys.exit(f"{row}: {first} and {who} differ:\n{expected}\n{answer}")
 
 
 def p1(bench, files):
@@ -116,22 +75,18 @@ def p2(bench, files):
 
 
 def p3(bench, files):
-    """Folded from the kept form; a reader of a log writes no checkpoint, so that what is away stays away."""
+    """Folded from the kept form."""
     bench.python("duckdb", "keep_parquet", files.table, files.parquet)
-    checkpoints, away = files.log / "checkpoints", files.log / "checkpoints.away"
     digest = "ltvlog, with a digest of all statistics"
-    checkpoints.rename(away)
-    runs = bench.in_turn(
-        {
-            "ltvlog": lambda: ltvlog.top(bench, log=files.log),
-            digest: lambda: ltvlog.run(bench, "replay", log=files.log),
-            "DuckDB, table": lambda: bench.python("duckdb", "top_table", files.table),
-            "DuckDB, Parquet": lambda: bench.python("duckdb", "top_parquet", files.parquet),
-        }
-    )
-    if checkpoints.exists():
-        sys.exit("P3: a checkpoint was written, so that not every run folded the log")
-    away.rename(checkpoints)
+    with without_checkpoint(files.log):
+        runs = bench.in_turn(
+            {
+                "ltvlog": lambda: ltvlog.top(bench, log=files.log),
+                digest: lambda: ltvlog.run(bench, "replay", log=files.log),
+                "DuckDB, table": lambda: bench.python("duckdb", "top_table", files.table),
+                "DuckDB, Parquet": lambda: bench.python("duckdb", "top_parquet", files.parquet),
+            }
+        )
     same("P3", {who: runs[who] for who in runs if who != digest})
     if runs[digest][0].answer["events"] != bench.events:
         sys.exit("P3: the replay did not see every event")
@@ -141,39 +96,64 @@ def p3(bench, files):
 
 def p4(bench, files):
     """As a process on what is kept; ltvlog starts from its checkpoint, which it keeps by itself."""
-    part = files.part_of("SQLite")
+    size, part = sizes(bench), files.part_of("SQLite")
+    big, wide = f"ltvlog, {size['big']}", f"ltvlog, {size['wide']}"
     runs = bench.in_turn(
         {
             "ltvlog": lambda: ltvlog.top(bench, log=files.log),
+            big: lambda: ltvlog.top(bench, log=files.big_log),
+            wide: lambda: ltvlog.top(bench, log=files.wide_log),
             "DuckDB": lambda: bench.python("duckdb", "top_table", files.table),
             part: lambda: bench.python("sqlite", "top_table", files.sqlite),
         }
     )
     same("P4", {who: runs[who] for who in ("ltvlog", "DuckDB")})
     same("P4", {"ltvlog": [ltvlog.top(bench, files.part)], part: runs[part]})
+    folded(bench, files.big_log, big, runs[big])
+    folded(bench, files.wide_log, wide, runs[wide])
+    clear(files.wide_log)
     return [timed_line("P4", who, done) for who, done in runs.items()]
+
+
+def p4_again(bench, files):
+    """The same when single events, those of P5, follow the checkpoint."""
+    after = "ltvlog, after single events"
+    logs = {after: files.log, f"{after}, {sizes(bench)['big']}": files.big_log}
+    runs = bench.in_turn({who: partial(ltvlog.top, bench, log=log) for who, log in logs.items()})
+    for who, log in logs.items():
+        folded(bench, log, who, runs[who])
+    clear(files.big_log)
+    return [timed_line("P4", who, done) for who, done in runs.items()]
+
+
+def folded(bench, log, who, runs):
+    """Fails unless a log answers the same without its checkpoint."""
+    with without_checkpoint(log):
+        same("P4", {who: runs, "a fold of all the log": [ltvlog.top(bench, log=log)]})
 
 
 def p5(bench, files):
     """One event, as a process, added to what is kept."""
     event, numbers = bench.scratch / "one.json", count()
+    big_customer = ltvlog.top(bench, log=files.big_log).answer["top"][0][0]
 
-    def one(job):
+    def one(job, customer=files.customer):
         event.write_text(
             f'{{"type": "SITE_VISIT", "verb": "NEW", "key": "one{next(numbers)}", "event_time":'
-            f' "2018-05-06T12:45:52.041Z", "customer_id": "{files.customer}", "tags": [{{"key7": "value7"}}]}}\n'
+            f' "2018-05-06T12:45:52.041Z", "customer_id": "{customer}", "tags": [{{"key7": "value7"}}]}}\n'
         )
         return job()
 
-    def append():
-        done = ltvlog.run(bench, "append", event, log=files.log)
+    def append(log):
+        done = ltvlog.run(bench, "append", event, log=log)
         done.answer = {"count": done.answer["accepted"]}
         return done
 
     part = files.part_of("SQLite")
     runs = bench.in_turn(
         {
-            "ltvlog": lambda: one(append),
+            "ltvlog": lambda: one(lambda: append(files.log)),
+            f"ltvlog, {sizes(bench)['big']}": lambda: one(lambda: append(files.big_log), big_customer),
             "bare append + fdatasync (C)": lambda: one(lambda: bare.append_one(bench, bench.scratch / "bare", event)),
             part: lambda: one(lambda: bench.python("sqlite", "append_one", files.sqlite, event)),
             "DuckDB": lambda: one(lambda: bench.python("duckdb", "append_one", files.table, event)),
@@ -262,13 +242,14 @@ def p9(bench, files):
 def every(bench):
     """All lines, row after row, each beside ltvlog's of its row."""
     files, lines = Files(bench), []
-    # Bytes are counted before single events are added.
-    for row in (p1, p2, p3, p4, p9, p5, p6, p7):
-        print(f"{row.__name__.upper()}: {TITLES[row.__name__.upper()]}", flush=True)
-        these = row(bench, files)
-        ours = next((line.cost for line in these if line.who == "ltvlog"), None)
+    # Bytes are counted before single events are added, and the large logs are there from P10 to P5.
+    for job in (p1, p2, p3, p9, p6, p7, p10, p8, p4, p5, p4_again):
+        row = job.__name__.split("_")[0].upper()
+        print(f"{row}: {TITLES[row]}", flush=True)
+        these = job(bench, files)
+        lines += these
+        ours = next((line.cost for line in lines if (line.row, line.who) == (row, "ltvlog")), None)
         for line in these:
             line.ratio = line.cost / ours if ours else None
             print(f"    {line.who}: {line.figure}" + (f", {line.ratio:.2f}" if ours else ""), flush=True)
-        lines += these
-    return sorted(lines, key=lambda line: line.row)
+    return sorted(lines, key=lambda line: int(line.row[1:]))

@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
 """ltvlog beside everything that a user would pick instead.
 
-    python3 benches/peers/run.py --quick     a small file, once each, in a minute: does all of it work here?
+    python3 benches/peers/run.py --quick     small files, once each, in a minute: does all of it work here?
     python3 benches/peers/run.py             all rows; writes docs/benchmarks.md and docs/peers.svg
 
 It makes a Python environment in target/peers with the peers in pinned versions (requirements.txt), compiles the
 two programs of native/, builds ltvlog unless --ltvlog names it, generates the events unless --file has them, runs
-each row of rows.py in turn (a, b, c, a, b, c …) and takes medians. It fails if two answers differ. A peer that
-cannot be had is left out, with a line that says so. Python 3.11 and a C compiler are needed, Linux, 4 GB of disk.
+each row of rows.py and growth.py in turn (a, b, c, a, b, c …) and takes medians. It fails if two answers differ. A
+peer that cannot be had is left out, with a line that says so. Python 3.11 and a C compiler are needed, Linux,
+16 GB of disk, and as much memory, or files of ten times the events are read from the disk.
 
 How a contestant is timed: ltvlog and what is bare by the whole process, its start included. A peer that is a
 Python library by its own clock, from after its imports, in a process of its own: so nobody pays for Python, and
 what the whole process took stands beside it. Files are read from the page cache by everyone. Memory is the
-peak of the process (ru_maxrss).
+peak of the process (ru_maxrss), but for P8, which looks at what is not mapped files while the process runs.
 
 adapters/ has a file for each contestant, which says how it is used and why so; goals.toml says what each row is to
 show.
@@ -62,14 +63,14 @@ def binary(told):
     return REPOSITORY / "target" / "release" / "ltvlog"
 
 
-def generated(ltvlog, events):
+def generated(program, events):
     """The file of events, made if it is not there."""
+    from adapters import ltvlog
+
     path = WORK / f"events-{events}.ndjson"
     if not path.exists():
         part = path.with_suffix(".part")
-        with part.open("wb") as out:
-            command = [ltvlog, "generate", "--events", str(events), "--customers", str(events // 10), "--seed", "1"]
-            subprocess.run(command, stdout=out, check=True)
+        ltvlog.generate(program, part, events, events // 10)
         part.rename(path)
     return path
 

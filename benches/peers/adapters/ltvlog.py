@@ -17,12 +17,26 @@ GROUP_BYTES = 4096
 REJECTED = 3
 
 
+def generate(program, path, events, customers):
+    """Writes a file of events and syncs it, so that the disk is not busy with it later, when something is timed."""
+    command = [program, "generate", "--events", str(events), "--customers", str(customers), "--seed", "1"]
+    with path.open("wb") as out:
+        subprocess.run(command, stdout=out, check=True)
+        os.fsync(out.fileno())
+
+
 def run(bench, *arguments, log=None):
     """A command; its answer is what it prints as JSON."""
     place = ["--log", log] if log else []
     done = bench.process(bench.ltvlog, *arguments, *place, "--format", "json", codes=(0, REJECTED))
     done.answer = json.loads(done.answer)
     return done
+
+
+def anonymous(bench, *arguments, log):
+    """A command's most memory in bytes, without mapped files, and what it prints as JSON."""
+    peak, told = bench.anonymous(bench.ltvlog, *arguments, "--log", log, "--format", "json")
+    return peak, json.loads(told)
 
 
 def top(bench, *files, log=None):
