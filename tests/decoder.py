@@ -521,9 +521,9 @@ class Checkpoint:
         )
         self.header = CheckpointHeader(*CHECKPOINT.unpack(data[:72]))
         need(self.header.magic == b"\x89LTVchk\n", "another magic")
-        need(self.header.version == 2, "another version")
-        need(self.header.zero == 0 and is_zero(data[188:252]), "reserved bytes are not zero")
-        self.sections, places = [], list(struct.iter_unpack("<2Q", data[72:184]))
+        need(self.header.version == 3, "another version")
+        need(self.header.zero == 0 and is_zero(data[204:252]), "reserved bytes are not zero")
+        self.sections, places = [], list(struct.iter_unpack("<2Q", data[72:200]))
         start = at = places[0][0]
         need(start <= len(data), "the first section is behind the end")
         blocks = range(start, len(data), 4096)
@@ -531,7 +531,7 @@ class Checkpoint:
         need(start == (256 + len(checksums) + 63) // 64 * 64, "the first section is elsewhere")
         need(is_zero(data[256 + len(checksums) : start]), "a gap is not zero")
         need(
-            zlib.crc32(checksums) == int.from_bytes(data[184:188], "little"),
+            zlib.crc32(checksums) == int.from_bytes(data[200:204], "little"),
             "the block checksums are wrong",
         )
         for number, block in enumerate(blocks):
@@ -568,8 +568,15 @@ class Checkpoint:
                 bytes([len(source)]) + source + bytes([len(position)]) + position
                 for source, position in sorted(log.marks.items())
             ),
+            pack(
+                "q",
+                (
+                    max(one.revenue for one in customers[at : at + 512])
+                    for at in range(0, len(customers), 512)
+                ),
+            ),
         ]
-        differs = [f"section {at}" for at in range(7) if self.sections[at] != wanted[at]]
+        differs = [f"section {at}" for at in range(8) if self.sections[at] != wanted[at]]
         figures = (header.customers, header.events, header.first, header.last, header.cents)
         if figures != (len(customers), log.end, log.first, log.last, log.cents):
             differs.append("its header")

@@ -14,7 +14,7 @@ use crate::{CheckpointState, Question, Statistics};
 /// Where a checkpoint's header says where its first section is.
 const SECTIONS: usize = 72;
 /// Where it has the checksum of the checksums of the blocks, and where its own.
-const BLOCKS: usize = 184;
+const BLOCKS: usize = 200;
 const HEADER: usize = 252;
 
 /// The first byte says whether the bytes are a sidecar (bit 0), whether checksums are made right

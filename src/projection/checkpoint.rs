@@ -2,7 +2,7 @@
 //! folded again. Which file they are in, and whether one is due, is not decided here; how they are
 //! read where they lie is told by `saved`.
 //!
-//! Little-endian. A header of 256 bytes, the CRCs of the blocks, then seven sections, each at the
+//! Little-endian. A header of 256 bytes, the CRCs of the blocks, then eight sections, each at the
 //! next multiple of 64, the gaps zero; the file ends with the last section.
 //!
 //! | header | bytes |
@@ -13,17 +13,20 @@
 //! | 32 | u32 chain: the header CRC of the frame that ends at `end`, 0 if there is none · u32 zero |
 //! | 40 | u64 events · i64 first and i64 last event time (0 and −1 without events) · u64 Σ\|cents\| |
 //! | 72 | for each section u64 offset, u64 length |
-//! | 184 | u32 CRC of the block CRCs · zeros · 252 u32 CRC of all before |
+//! | 200 | u32 CRC of the block CRCs · zeros · 252 u32 CRC of all before |
 //!
 //! Block CRCs: u32 for each 4,096 bytes from the first section on, the last block shorter.
 //!
 //! Sections: revenue i64[] · visits u32[] · orders u32[] · first i64[] · last i64[], by ordinal ·
 //! updates {u32 ordinal, u32 field, i64 time, u64 sequence}, ascending · marks {u8 length, source,
-//! u8 length, position}, sources ascending. Everything is redundant but what the sections hold:
-//! a reader recomputes it, so that no bit of a checkpoint can change without being noticed.
+//! u8 length, position}, sources ascending · greatest i64[]: the greatest revenue of each 512
+//! customers, so that a top X passes by most of the others. Everything is redundant but what the
+//! sections before hold: who loads a checkpoint recomputes it, so that no bit of one can change
+//! without being noticed.
 
 use std::collections::BTreeMap;
 
+use super::rank::CHUNK_CUSTOMERS;
 use super::saved::Saved;
 use super::statistics::{CustomerStatistics, Statistics};
 use super::updates::{Entry, FieldUpdate, Updates};
@@ -33,9 +36,9 @@ use crate::planted::planted;
 
 const MAGIC: [u8; 8] = *b"\x89LTVchk\n";
 /// Changes whenever the same events would fold into other bytes.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 pub(super) const HEADER_BYTES: usize = 256;
-const SECTION_COUNT: usize = 7;
+pub(super) const SECTION_COUNT: usize = 8;
 const ALIGNMENT: u64 = 64;
 /// What one CRC covers: a page, which is what comes from the disk at once.
 pub(super) const BLOCK_BYTES: usize = 4096;
@@ -97,7 +100,8 @@ pub(super) fn layout(lengths: [u64; SECTION_COUNT]) -> Option<[Section; SECTION_
 pub(super) fn lengths(customers: u32, updates: u64, marks: u64) -> [u64; SECTION_COUNT] {
     let customers = u64::from(customers);
     let (wide, narrow) = (8 * customers, 4 * customers);
-    [wide, narrow, narrow, wide, wide, updates, marks]
+    let greatest = 8 * customers.div_ceil(u64::from(CHUNK_CUSTOMERS));
+    [wide, narrow, narrow, wide, wide, updates, marks, greatest]
 }
 
 /// Appends the checkpoint of `statistics` to `out`, which must be empty. `chain` is the CRC of the
@@ -112,7 +116,7 @@ pub(crate) fn encode(statistics: &Statistics, log_id: u64, chain: u32, out: &mut
     let lengths = lengths(ordinals(customers.len()), updates_bytes, marks.len() as u64);
     let sections = layout(lengths).expect("what is in memory fits a file");
     let place = |offset: u64| usize::try_from(offset).expect("what is in memory has an address");
-    let [revenue, visits, orders, first, last, updated, marked] =
+    let [revenue, visits, orders, first, last, updated, marked, greatest] =
         sections.map(|section| place(section.offset));
     out.reserve(sections.last().map_or(0, |last| place(last.end())));
     out.resize(revenue, 0);
@@ -129,6 +133,8 @@ pub(crate) fn encode(statistics: &Statistics, log_id: u64, chain: u32, out: &mut
     put_updates(out, &updates);
     out.resize(marked, 0);
     out.extend(marks);
+    out.resize(greatest, 0);
+    put_all(out, statistics.greatest_revenues().map(i64::to_le_bytes));
 
     let (before, data) = out.split_at_mut(revenue);
     let crcs = data.chunks(BLOCK_BYTES).map(|block| crc32fast::hash(block).to_le_bytes());
@@ -203,8 +209,8 @@ pub(crate) fn decode_header(bytes: &[u8], log_id: u64) -> Result<Header, Fault> 
         *section = Section { offset: header.u64()?, length: header.u64()? };
     }
     let blocks_crc = header.u32()?;
-    let zeros: [u8; 64] = header.array()?;
-    if header.u32()? != crc32fast::hash(covered) || zeros != [0; 64] || reserved != 0 {
+    let zeros: [u8; 48] = header.array()?;
+    if header.u32()? != crc32fast::hash(covered) || zeros != [0; 48] || reserved != 0 {
         return Err(DAMAGED);
     }
     if found_log_id != log_id && !planted("checkpoint of another log used") {
@@ -230,7 +236,7 @@ pub(crate) fn decode_header(bytes: &[u8], log_id: u64) -> Result<Header, Fault> 
 pub(crate) fn decode(bytes: &[u8], log_id: u64) -> Result<(Statistics, Header), Fault> {
     let saved = Saved::open(bytes, log_id)?;
     let header = *saved.header();
-    let [revenue, visits, orders, first, last, updates, marks] = saved.all()?;
+    let [revenue, visits, orders, first, last, updates, marks, greatest] = saved.all()?;
     let [(revenue, _), (first, _), (last, _)] = [revenue, first, last].map(<[u8]>::as_chunks::<8>);
     let [(visits, _), (orders, _)] = [visits, orders].map(<[u8]>::as_chunks::<4>);
     let rows = revenue.iter().zip(first).zip(last).zip(visits.iter().zip(orders));
@@ -252,6 +258,10 @@ pub(crate) fn decode(bytes: &[u8], log_id: u64) -> Result<(Statistics, Header), 
         ..Statistics::default()
     };
     check(&statistics)?;
+    let due = statistics.greatest_revenues().map(i64::to_le_bytes);
+    if !due.eq(greatest.as_chunks::<8>().0.iter().copied()) {
+        return Err(CONTRADICTS);
+    }
     Ok((statistics, header))
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::ltv::{Measure, Value};
-use super::rank::Values;
+use super::rank::{Values, chunk_of};
 use super::statistics::CustomerStatistics;
 use super::updates::FieldUpdate;
 use super::weeks::{Frame, TimeFrame, WeekStart};
@@ -29,6 +29,10 @@ pub(crate) trait Figures {
 
     /// Appends the values of some customers, each with a frame of so many weeks.
     fn values(&self, ordinals: Range<u32>, weeks: u32, out: &mut Vec<Value>) -> Result<(), Fault>;
+
+    /// An amount that no revenue of a chunk of customers exceeds, in cents; see
+    /// [`Values::at_most`].
+    fn revenue_at_most(&self, chunk: u32) -> Result<i64, Fault>;
 
     /// The CUSTOMER UPDATE that gives a customer's field its value, if one could: it does unless
     /// the customer's CUSTOMER NEW event has the field too and a later event time.
@@ -83,6 +87,16 @@ impl<'a> Measures<'a> {
 impl Values for Measures<'_> {
     fn customers(&self) -> u32 {
         self.figures.customer_count()
+    }
+
+    fn at_most(&self, chunk: u32) -> Result<Value, Fault> {
+        if let Weeks::Same(weeks) = self.weeks {
+            let revenue_cents = self.figures.revenue_at_most(chunk)?;
+            return Ok(Measure { revenue_cents, visits: 0, orders: 0, weeks }.value());
+        }
+        let mut values = Vec::new();
+        self.read(chunk_of(chunk, self.customers()), &mut values)?;
+        values.into_iter().max().ok_or(Fault::Corrupt("statistics lack a customer"))
     }
 
     fn read(&self, ordinals: Range<u32>, out: &mut Vec<Value>) -> Result<(), Fault> {

@@ -12,6 +12,7 @@ use super::columns::Columns;
 use super::figures::Figures;
 use super::fold::NO_CUSTOMER;
 use super::ltv::{Measure, Value};
+use super::rank::chunk_of;
 use super::saved::Saved;
 use super::statistics::{CustomerStatistics, Statistics};
 use super::updates::FieldUpdate;
@@ -138,6 +139,18 @@ impl Figures for Overlay<'_> {
             *slot.ok_or(NO_CUSTOMER)? = value(customer.revenue_cents);
         }
         Ok(())
+    }
+
+    fn revenue_at_most(&self, chunk: u32) -> Result<i64, Fault> {
+        let ordinals = chunk_of(chunk, self.customers);
+        let saved = if ordinals.start < self.saved.customer_count() {
+            self.saved.revenue_at_most(chunk)?
+        } else {
+            i64::MIN
+        };
+        // Whoever was the greatest may have less by now: what is told may be too much.
+        let named = self.places.range(ordinals).filter_map(|(ordinal, _)| self.named(*ordinal));
+        Ok(named.map(|customer| customer.revenue_cents).fold(saved, i64::max))
     }
 
     fn field_update(&self, ordinal: u32, field: Field) -> Result<Option<FieldUpdate>, Fault> {

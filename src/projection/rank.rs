@@ -12,12 +12,21 @@ use crate::error::Fault;
 use crate::top::TopX;
 
 /// Customers whose values are read at a time: as many revenues as a block of a checkpoint has.
-const CHUNK_CUSTOMERS: u32 = 512;
+pub(super) const CHUNK_CUSTOMERS: u32 = 512;
+
+/// The ordinals of the n-th chunk of so many customers.
+pub(super) fn chunk_of(chunk: u32, customers: u32) -> Range<u32> {
+    let start = chunk.saturating_mul(CHUNK_CUSTOMERS);
+    start..customers.min(start.saturating_add(CHUNK_CUSTOMERS))
+}
 
 /// The values that are ranked.
 pub(crate) trait Values {
     /// How many there are.
     fn customers(&self) -> u32;
+
+    /// A value that none of a chunk of customers exceeds: the n-th 512.
+    fn at_most(&self, chunk: u32) -> Result<Value, Fault>;
 
     /// Appends those of some customers.
     fn read(&self, ordinals: Range<u32>, out: &mut Vec<Value>) -> Result<(), Fault>;
@@ -34,9 +43,10 @@ pub(crate) struct Ranked {
 
 /// The first `x` of all customers, best first; all of them if `x` is more.
 ///
-/// Two passes over the values: one finds the x-th greatest, the other asks `id_of`, in ascending
-/// ordinal order, for every customer that has at least that value, and reads again only those 512
-/// at a time among which there is one. O(n log x) time, O(x + n / 512) memory.
+/// Chunks are looked into by what their values are at most, the greatest first, until none can
+/// change which the x-th value is. Then `id_of` is asked, in ascending ordinal order, for every
+/// customer that has at least that value, among the chunks that may have one. O(n log x) time, and
+/// O(n / 512 + x log x) where few chunks have great values; O(x + n / 512) memory.
 ///
 /// # Errors
 ///
@@ -50,33 +60,35 @@ pub(crate) fn rank<E: From<Fault>>(
         return Ok(Vec::new());
     }
     let customers = values.customers();
-    let starts = (0..customers).step_by(CHUNK_CUSTOMERS as usize);
-    let chunks = starts.map(|start| start..customers.min(start.saturating_add(CHUNK_CUSTOMERS)));
-    let (mut greatest, mut chunk) = (Vec::new(), Vec::new());
+    let mut chunks = Vec::new();
+    for chunk in 0..customers.div_ceil(CHUNK_CUSTOMERS) {
+        chunks.push((values.at_most(chunk)?, chunk));
+    }
+    let mut read = Vec::new();
     let mut heap = TopX::new(x);
     if usize::try_from(customers).is_ok_and(|customers| x < customers) {
-        for ordinals in chunks.clone() {
-            chunk.clear();
-            values.read(ordinals, &mut chunk)?;
-            let Some(most) = chunk.iter().max() else { continue };
-            greatest.push(*most);
-            // Most chunks of a long log end here.
-            if heap.threshold().is_none_or(|threshold| most > threshold) {
-                chunk.iter().for_each(|value| heap.push(*value));
+        chunks.sort_unstable_by(|a, b| b.cmp(a));
+        for (at_most, chunk) in &chunks {
+            // So is what follows.
+            if heap.threshold().is_some_and(|threshold| at_most <= threshold) {
+                break;
             }
+            read.clear();
+            values.read(chunk_of(*chunk, customers), &mut read)?;
+            read.iter().for_each(|value| heap.push(*value));
         }
     }
     let threshold = heap.threshold();
     let reaches = |value: &Value| threshold.is_none_or(|threshold| value >= threshold);
 
     let mut top = TopX::new(x);
-    for (n, ordinals) in chunks.enumerate() {
-        if greatest.get(n).is_some_and(|most| !reaches(most)) {
-            continue;
-        }
-        chunk.clear();
-        values.read(ordinals.clone(), &mut chunk)?;
-        for (ordinal, value) in ordinals.zip(&chunk).filter(|(_, value)| reaches(value)) {
+    chunks.retain(|(at_most, _)| reaches(at_most));
+    chunks.sort_unstable_by_key(|(_, chunk)| *chunk);
+    for (_, chunk) in chunks {
+        let ordinals = chunk_of(chunk, customers);
+        read.clear();
+        values.read(ordinals.clone(), &mut read)?;
+        for (ordinal, value) in ordinals.zip(&read).filter(|(_, value)| reaches(value)) {
             // The ordinal only orders customers without an id (erased ones), to be repeatable.
             top.push((*value, Reverse((id_of(ordinal)?, ordinal))));
         }
@@ -89,13 +101,20 @@ pub(crate) fn rank<E: From<Fault>>(
 mod tests {
     use std::ops::Range;
 
-    use super::{CHUNK_CUSTOMERS, Values, rank};
+    use super::{CHUNK_CUSTOMERS, Values, chunk_of, rank};
     use crate::error::Fault;
     use crate::projection::ltv::{Measure, Value};
 
     impl Values for Vec<Value> {
         fn customers(&self) -> u32 {
             u32::try_from(self.len()).expect("few")
+        }
+
+        fn at_most(&self, chunk: u32) -> Result<Value, Fault> {
+            // No less than 1, though: nobody promises that a customer has that much.
+            let of = chunk_of(chunk, self.customers());
+            let greatest = self[of.start as usize..of.end as usize].iter().max();
+            Ok(greatest.expect("none is empty").max(&value(3, 3)).to_owned())
         }
 
         fn read(&self, ordinals: Range<u32>, out: &mut Vec<Value>) -> Result<(), Fault> {

@@ -1,17 +1,19 @@
 //! A checkpoint as it lies in its file: what is asked for is read there, and nothing else.
 //!
 //! Each block is held against its CRC before the first of its bytes counts. So a top X reads the
-//! revenues, and of the other sections a block for each customer that it shows.
+//! greatest revenue of each 512 customers, the blocks of revenues that these make interesting, and
+//! of the other sections a block for each customer that it shows.
 
 use std::cell::Cell;
 use std::ops::Range;
 
 use super::checkpoint::{
-    BLOCK_BYTES, CONTRADICTS, HEADER_BYTES, Header, Reader, Section, UPDATE_BYTES, decode_header,
-    is_sound, layout, lengths, take_update,
+    BLOCK_BYTES, CONTRADICTS, HEADER_BYTES, Header, Reader, SECTION_COUNT, Section, UPDATE_BYTES,
+    decode_header, is_sound, layout, lengths, take_update,
 };
 use super::figures::Figures;
 use super::ltv::{Measure, Value};
+use super::rank::CHUNK_CUSTOMERS;
 use super::statistics::CustomerStatistics;
 use super::updates::FieldUpdate;
 use super::weeks::Frame;
@@ -28,6 +30,7 @@ const ORDERS: usize = 2;
 const FIRST: usize = 3;
 const LAST: usize = 4;
 const UPDATES: usize = 5;
+const GREATEST: usize = 7;
 
 /// The bytes of a checkpoint whose header is right.
 #[derive(Debug)]
@@ -50,7 +53,7 @@ impl<'a> Saved<'a> {
     /// As [`decode_header`]; also if the file has another length than the header says.
     pub(crate) fn open(bytes: &'a [u8], log_id: u64) -> Result<Saved<'a>, Fault> {
         let header = decode_header(bytes, log_id)?;
-        let [.., updates, marks] = header.sections.map(|section| section.length);
+        let [.., updates, marks, _] = header.sections.map(|section| section.length);
         let due = layout(lengths(header.customers, updates, marks));
         let end = header.sections.last().map(Section::end);
         if due != Some(header.sections) || end != Some(bytes.len() as u64) {
@@ -75,8 +78,8 @@ impl<'a> Saved<'a> {
     }
 
     /// Every section, and that the gaps between them are zero.
-    pub(super) fn all(&self) -> Result<[&'a [u8]; 7], Fault> {
-        let mut found = [[].as_slice(); 7];
+    pub(super) fn all(&self) -> Result<[&'a [u8]; SECTION_COUNT], Fault> {
+        let mut found = [[].as_slice(); SECTION_COUNT];
         let mut end = 0;
         for (place, out) in found.iter_mut().enumerate() {
             let range = self.range(place, 0, 1)?.start..self.section_end(place)?;
@@ -186,9 +189,17 @@ impl Figures for Saved<'_> {
         Ok(())
     }
 
+    fn revenue_at_most(&self, chunk: u32) -> Result<i64, Fault> {
+        let row = usize::try_from(chunk).map_err(|_too_wide| CONTRADICTS)?;
+        if chunk >= self.header.customers.div_ceil(CHUNK_CUSTOMERS) {
+            return Err(CONTRADICTS);
+        }
+        Ok(i64::from_le_bytes(self.row(GREATEST, row)?))
+    }
+
     fn field_update(&self, ordinal: u32, field: Field) -> Result<Option<FieldUpdate>, Fault> {
         let wanted = (ordinal, u32::from(field as u8));
-        let [.., updates, _] = self.header.sections;
+        let [.., updates, _, _] = self.header.sections;
         let count = usize::try_from(updates.length).map_err(|_too_wide| CONTRADICTS)?;
         // The first row that is not before the one that is wanted.
         let (mut low, mut high) = (0, count / UPDATE_BYTES);

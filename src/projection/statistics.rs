@@ -14,6 +14,7 @@ use std::ops::Range;
 use super::columns::Columns;
 use super::figures::Figures;
 use super::ltv::{Measure, Value};
+use super::rank::CHUNK_CUSTOMERS;
 use super::updates::{Entry, FieldUpdate, Updates};
 use super::weeks::{Frame, TimeFrame, WeekStart};
 use crate::error::Fault;
@@ -21,9 +22,9 @@ use crate::event::Field;
 
 const UNKNOWN: Fault = Fault::Corrupt("statistics lack a customer");
 
-/// The most customers for whom room is asked for before they are met: 256 MiB that nobody has
+/// The most customers for whom room is asked for before they are met: 1 GiB that nobody has
 /// touched yet.
-const ROOM_MAX: u64 = 1 << 23;
+const ROOM_MAX: u64 = 1 << 25;
 
 /// One customer's statistics. Two of them fill a cache line, and none lies across two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +126,11 @@ impl Statistics {
         self.marks.get(source).map(Vec::as_slice)
     }
 
+    /// The greatest revenue of each chunk of customers.
+    pub(super) fn greatest_revenues(&self) -> impl Iterator<Item = i64> {
+        self.customers.chunks(CHUNK_CUSTOMERS as usize).map(greatest_revenue)
+    }
+
     /// The updates of all customers, by ordinal and field.
     pub(super) fn sorted_updates(&self) -> Vec<Entry> {
         self.updates.sorted()
@@ -166,9 +172,21 @@ impl Figures for Statistics {
         Ok(())
     }
 
+    fn revenue_at_most(&self, chunk: u32) -> Result<i64, Fault> {
+        let start = (chunk as usize).saturating_mul(CHUNK_CUSTOMERS as usize);
+        let customers = self.customers.get(start..).ok_or(UNKNOWN)?;
+        let end = customers.len().min(CHUNK_CUSTOMERS as usize);
+        Ok(greatest_revenue(customers.get(..end).ok_or(UNKNOWN)?))
+    }
+
     fn field_update(&self, ordinal: u32, field: Field) -> Result<Option<FieldUpdate>, Fault> {
         Ok(self.updates.get(ordinal, field))
     }
+}
+
+/// That of some customers.
+fn greatest_revenue(customers: &[CustomerStatistics]) -> i64 {
+    customers.iter().map(|one| one.revenue_cents).max().unwrap_or(i64::MIN)
 }
 
 impl PartialEq for Statistics {

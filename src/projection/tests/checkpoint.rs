@@ -100,7 +100,7 @@ fn reseal(bytes: &mut [u8]) {
         let crcs: Vec<u8> = crcs.collect();
         if let Some(room) = before.get_mut(256..256 + crcs.len()) {
             room.copy_from_slice(&crcs);
-            bytes[184..188].copy_from_slice(&crc32fast::hash(&crcs).to_le_bytes());
+            bytes[200..204].copy_from_slice(&crc32fast::hash(&crcs).to_le_bytes());
         }
     }
     let crc = crc32fast::hash(&bytes[..252]);

@@ -24,6 +24,12 @@ fn compare(batches: &[Encoded], saved: usize, case: &str) {
     apply(&mut overlay, behind).expect("good batches");
     let customers = whole.customer_count();
     assert_eq!(ask(&overlay, customers), ask(&whole, customers), "{case}");
+    for chunk in 0..customers.div_ceil(512) {
+        let of = chunk * 512..customers.min((chunk + 1) * 512);
+        let greatest = of.map(|one| whole.customer(one).expect("there").revenue_cents).max();
+        let at_most = overlay.revenue_at_most(chunk).expect("there");
+        assert!(Some(at_most) >= greatest, "{case}: chunk {chunk}");
+    }
     assert!(overlay.customer(customers).is_err());
     assert!(overlay.values(0..customers + 1, 1, &mut Vec::new()).is_err());
 }

@@ -73,6 +73,11 @@ fn answers_are_those_of_what_was_saved() {
         let saved = Saved::open(&bytes, LOG_ID).expect("unchanged");
         let customers = statistics.customer_count();
         assert_eq!(ask(&saved, customers), ask(&statistics, customers));
+        let chunks = customers.div_ceil(512);
+        for chunk in 0..chunks {
+            assert_eq!(saved.revenue_at_most(chunk), statistics.revenue_at_most(chunk));
+        }
+        assert!(saved.revenue_at_most(chunks).is_err());
         assert!(saved.customer(customers).is_err());
         assert!(saved.values(0..customers + 1, 1, &mut Vec::new()).is_err());
     }
@@ -103,7 +108,8 @@ fn no_changed_bit_changes_an_answer() {
     assert!(met > 700, "{met}");
 }
 
-/// What is not asked for is not read: a top X meets the damage of the revenues alone.
+/// What is not asked for is not read: a top X meets the damage of the greatest revenues, and of the
+/// chunks of revenues in which its customers are.
 #[test]
 fn only_what_is_asked_for_is_read() {
     let statistics = many(2_000);
@@ -120,6 +126,13 @@ fn only_what_is_asked_for_is_read() {
         changed[at] ^= 1;
         ranked(&changed)
     };
+    let last = expected.iter().map(|one| one.ordinal / 512).max();
+    assert_eq!(last, Some(2), "the fourth chunk has none of them");
     assert!(spoil(start).is_err());
-    assert_eq!(spoil(bytes.len() - 1), Ok(expected));
+    assert!(spoil(start + 2 * 4_096).is_err());
+    assert!(spoil(bytes.len() - 1).is_err());
+    // The last customer's revenue shares its block with the first visits.
+    for place in [start + 3 * 4_096, start + 4 * 4_096] {
+        assert_eq!(spoil(place), Ok(expected.clone()));
+    }
 }
