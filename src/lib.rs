@@ -96,6 +96,8 @@ mod planted;
 mod projection;
 mod store;
 mod top;
+#[cfg(any(feature = "cli", feature = "serve"))]
+mod wire;
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]

@@ -1,12 +1,9 @@
 //! `append`: events in, a receipt out. Also how `top` reads files that are in no log.
 
-use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::thread;
-
-use serde::Serialize;
 
 use super::args::{AppendArgs, Format, Shared, SyncArg};
 use super::failure::{Ending, Failure};
@@ -17,6 +14,7 @@ use super::rejects::Rejects;
 use super::sources::{Place, Sources, failed};
 use super::table::{Grid, count};
 use super::{input, options};
+use crate::wire::{ReceiptJson, SyncedJson};
 use crate::{CallOptions, EventBlock, Flow, HoldMax, ReadError, Receipt, Store, Sync, read_blocks};
 
 /// More threads that parse than one thread that admits keeps up with.
@@ -126,21 +124,6 @@ fn read_all<'a>(
     Ok(Fed { receipt, interrupted })
 }
 
-#[derive(Serialize)]
-struct ReceiptJson {
-    accepted: u64,
-    duplicates: u64,
-    rejected: u64,
-    reasons: BTreeMap<String, u64>,
-    end: u64,
-    synced: bool,
-}
-
-#[derive(Serialize)]
-struct AckJson {
-    synced_end: u64,
-}
-
 /// Runs the command.
 pub(crate) fn run(shared: &Shared, args: &AppendArgs, out: &mut Out) -> Result<Ending, Failure> {
     if args.ack && out.format() == Format::Csv {
@@ -184,7 +167,7 @@ pub(crate) fn run(shared: &Shared, args: &AppendArgs, out: &mut Out) -> Result<E
 
 fn acknowledge(synced_end: u64, out: &mut Out) -> Result<(), Failure> {
     match out.format() {
-        Format::Json => out.json(&AckJson { synced_end })?,
+        Format::Json => out.json(&SyncedJson { synced_end })?,
         Format::Table | Format::Csv => out.text(&format!("synced {}\n", count(synced_end)))?,
     }
     out.done()
@@ -193,14 +176,7 @@ fn acknowledge(synced_end: u64, out: &mut Out) -> Result<(), Failure> {
 fn print(receipt: &Receipt, out: &mut Out) -> Result<(), Failure> {
     let reasons = receipt.reasons.iter().map(|(reason, count)| (reason.to_string(), *count));
     match out.format() {
-        Format::Json => out.json(&ReceiptJson {
-            accepted: receipt.accepted,
-            duplicates: receipt.duplicates,
-            rejected: receipt.rejected(),
-            reasons: reasons.collect(),
-            end: receipt.end,
-            synced: receipt.synced,
-        }),
+        Format::Json => out.json(&ReceiptJson::new(receipt)),
         Format::Csv => {
             let reasons: Vec<String> =
                 reasons.map(|(reason, count)| format!("{reason}={count}")).collect();

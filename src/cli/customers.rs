@@ -1,90 +1,36 @@
-//! Customers as `top` and `stats` print them.
+//! Customers as `top` and `stats` print them, but for JSON.
 
-use serde::Serialize;
-
-use super::table::{Column, Grid, amount, count};
-use super::time::instant;
+use super::table::{Column, Grid, count};
 use crate::Customer;
+use crate::wire::{amount, instant};
 
-/// A customer in JSON. Absent fields are null; those of the other command are left out.
-#[derive(Serialize)]
-pub(crate) struct CustomerJson<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rank: Option<u64>,
-    customer_id: &'a str,
-    last_name: Option<&'a str>,
-    ltv: String,
-    revenue: String,
-    visits: u32,
-    orders: u32,
-    revenue_per_visit: Option<String>,
-    visits_per_week: String,
-    #[serde(flatten)]
-    known: Option<KnownJson<'a>>,
+/// The values that `top` and `stats` share, as a row of CSV has them.
+fn shared_values(customer: &Customer) -> Vec<Option<String>> {
+    vec![
+        Some(customer.customer_id.clone()),
+        customer.last_name.clone(),
+        Some(amount(customer.ltv_cents)),
+        Some(amount(customer.revenue_cents)),
+        Some(customer.visits.to_string()),
+        Some(customer.orders.to_string()),
+        customer.revenue_per_visit_cents.map(amount),
+        Some(amount(customer.visits_per_week_hundredths)),
+    ]
 }
 
-/// What only `stats` tells.
-#[derive(Serialize)]
-struct KnownJson<'a> {
-    first_event: String,
-    last_event: String,
-    adr_city: Option<&'a str>,
-    adr_state: Option<&'a str>,
+/// A row of CSV of one of `top`'s.
+fn ranked_row(rank: u64, customer: &Customer) -> Vec<Option<String>> {
+    std::iter::once(Some(rank.to_string())).chain(shared_values(customer)).collect()
 }
 
-impl<'a> CustomerJson<'a> {
-    /// As `top` has it.
-    pub(crate) fn ranked(rank: u64, customer: &'a Customer) -> CustomerJson<'a> {
-        CustomerJson { rank: Some(rank), ..CustomerJson::bare(customer) }
-    }
-
-    /// As `stats` has it.
-    pub(crate) fn known(customer: &'a Customer) -> CustomerJson<'a> {
-        let known = KnownJson {
-            first_event: instant(customer.first_us),
-            last_event: instant(customer.last_us),
-            adr_city: customer.adr_city.as_deref(),
-            adr_state: customer.adr_state.as_deref(),
-        };
-        CustomerJson { known: Some(known), ..CustomerJson::bare(customer) }
-    }
-
-    fn bare(customer: &'a Customer) -> CustomerJson<'a> {
-        CustomerJson {
-            rank: None,
-            customer_id: &customer.customer_id,
-            last_name: customer.last_name.as_deref(),
-            ltv: amount(customer.ltv_cents),
-            revenue: amount(customer.revenue_cents),
-            visits: customer.visits,
-            orders: customer.orders,
-            revenue_per_visit: customer.revenue_per_visit_cents.map(amount),
-            visits_per_week: amount(customer.visits_per_week_hundredths),
-            known: None,
-        }
-    }
-
-    /// The same values as a row of CSV.
-    fn row(self) -> Vec<Option<String>> {
-        let text = |text: &str| Some(text.to_owned());
-        let mut row: Vec<Option<String>> = Vec::new();
-        row.extend(self.rank.map(|rank| Some(rank.to_string())));
-        row.push(text(self.customer_id));
-        row.push(self.last_name.and_then(text));
-        row.push(Some(self.ltv));
-        row.push(Some(self.revenue));
-        row.push(Some(self.visits.to_string()));
-        row.push(Some(self.orders.to_string()));
-        row.push(self.revenue_per_visit);
-        row.push(Some(self.visits_per_week));
-        if let Some(known) = self.known {
-            row.push(Some(known.first_event));
-            row.push(Some(known.last_event));
-            row.push(known.adr_city.and_then(text));
-            row.push(known.adr_state.and_then(text));
-        }
-        row
-    }
+/// A row of CSV of one of `stats`'s.
+fn known_row(customer: &Customer) -> Vec<Option<String>> {
+    let mut row = shared_values(customer);
+    row.push(Some(instant(customer.first_us)));
+    row.push(Some(instant(customer.last_us)));
+    row.push(customer.adr_city.clone());
+    row.push(customer.adr_state.clone());
+    row
 }
 
 const SHARED_NAMES: [&str; 8] = [
@@ -102,7 +48,7 @@ const SHARED_NAMES: [&str; 8] = [
 pub(crate) fn ranked_csv(customers: &[Customer]) -> Vec<Vec<Option<String>>> {
     let names = ["rank"].into_iter().chain(SHARED_NAMES);
     let header = names.map(|name| Some(name.to_owned())).collect();
-    let rows = (1..).zip(customers).map(|(rank, one)| CustomerJson::ranked(rank, one).row());
+    let rows = (1..).zip(customers).map(|(rank, one)| ranked_row(rank, one));
     std::iter::once(header).chain(rows).collect()
 }
 
@@ -111,7 +57,7 @@ pub(crate) fn known_csv(customers: &[&Customer]) -> Vec<Vec<Option<String>>> {
     let names =
         SHARED_NAMES.into_iter().chain(["first_event", "last_event", "adr_city", "adr_state"]);
     let header = names.map(|name| Some(name.to_owned())).collect();
-    let rows = customers.iter().map(|one| CustomerJson::known(one).row());
+    let rows = customers.iter().map(|one| known_row(one));
     std::iter::once(header).chain(rows).collect()
 }
 

@@ -2,100 +2,23 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-
 use super::args::{Format, Shared};
 use super::failure::{Ending, Failure};
 use super::out::Out;
 use super::table::{Column, Grid, count};
-use super::time::{FrameJson, frame_text, instant};
+use super::time::frame_text;
+use crate::wire::{InfoJson, instant};
 use crate::{Info, SegmentInfo, TimeFrame};
-
-#[derive(Serialize)]
-struct InfoJson {
-    log_id: String,
-    currency: String,
-    time_range: RangeJson,
-    end: u64,
-    synced_end: u64,
-    customers: u64,
-    frame: Option<FrameJson>,
-    appended_at: Option<String>,
-    checkpoint_end: Option<u64>,
-    writer: bool,
-    torn_bytes: u64,
-    bytes: BytesJson,
-    segments: Vec<SegmentJson>,
-}
-
-/// Half-open.
-#[derive(Serialize)]
-struct RangeJson {
-    from: String,
-    to: String,
-}
-
-#[derive(Serialize)]
-struct BytesJson {
-    segments: u64,
-    keys: u64,
-    checkpoints: u64,
-}
-
-#[derive(Serialize)]
-struct SegmentJson {
-    file: String,
-    first: u64,
-    end: u64,
-    batches: u64,
-    bytes: u64,
-    sealed: bool,
-    generation: u32,
-}
 
 /// Runs the command.
 pub(crate) fn run(shared: &Shared, out: &mut Out) -> Result<Ending, Failure> {
     let info = super::existing_as_is(shared)?.info()?;
     match out.format() {
-        Format::Json => out.json(&json(&info, &shared.log))?,
+        Format::Json => out.json(&InfoJson::new(&info, &shared.log))?,
         Format::Csv => out.csv(&csv(&info, &shared.log))?,
         Format::Table => out.text(&table(&info, &shared.log))?,
     }
     Ok(Ending::Done)
-}
-
-fn json(info: &Info, log: &Path) -> InfoJson {
-    let [segments, keys, checkpoints] = info.bytes;
-    InfoJson {
-        log_id: format!("{:016x}", info.log_id),
-        currency: currency(info),
-        time_range: RangeJson {
-            from: instant(info.rules.time_range_us.start),
-            to: instant(info.rules.time_range_us.end),
-        },
-        end: info.end,
-        synced_end: info.synced_end,
-        customers: info.customers,
-        frame: info.span.as_ref().map(FrameJson::from),
-        appended_at: info.appended_at_us.map(instant),
-        checkpoint_end: info.checkpoint_end,
-        writer: info.writer,
-        torn_bytes: info.torn_bytes,
-        bytes: BytesJson { segments, keys, checkpoints },
-        segments: info
-            .segments
-            .iter()
-            .map(|segment| SegmentJson {
-                file: file(segment, log),
-                first: segment.first,
-                end: segment.end,
-                batches: segment.batches,
-                bytes: segment.bytes,
-                sealed: segment.sealed,
-                generation: segment.generation,
-            })
-            .collect(),
-    }
 }
 
 /// A row for each segment.

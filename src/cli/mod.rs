@@ -15,7 +15,6 @@ mod hold;
 mod info;
 mod input;
 mod interrupt;
-mod json;
 mod out;
 mod pages;
 mod progress;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::args::Format;
 use super::failure::Failure;
-use super::json;
+use crate::wire;
 
 /// Standard output, and how results are printed on it.
 pub(crate) struct Out {
@@ -42,7 +42,7 @@ impl Out {
 
     /// One line of JSON.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        let mut line = json::line(value);
+        let mut line = wire::line(value);
         line.push('\n');
         self.text(&line)
     }

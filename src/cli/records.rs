@@ -6,9 +6,8 @@ use super::args::{Format, Shared, TailArgs};
 use super::failure::{Ending, Failure};
 use super::interrupt::Interrupt;
 use super::out::Out;
-use super::table::amount;
-use super::time::instant;
 use super::{csv, existing_as_is};
+use crate::wire::{amount, instant, write_record};
 use crate::{Error, Field, Kind, Record};
 
 /// Time between two looks at the note of signals while a followed log stands still.
@@ -68,10 +67,11 @@ impl<'o> Printer<'o> {
             self.csv_row(record);
         } else {
             if self.sequence {
-                self.line.push_str(&format!("{{\"sequence\": {}, \"event\": ", record.sequence));
+                write_record(record, self.currency, &mut self.line);
+            } else {
+                record.event.to_json(self.currency, &mut self.line);
             }
-            record.event.to_json(self.currency, &mut self.line);
-            self.line.push_str(if self.sequence { "}\n" } else { "\n" });
+            self.line.push('\n');
         }
         match self.out.text(&self.line) {
             Ok(()) => true,

@@ -1,12 +1,13 @@
 //! `stats`: what the log knows of the customers that are named.
 
 use super::args::{Format, Shared, StatsArgs};
-use super::customers::{CustomerJson, known_csv, known_table};
+use super::customers::{known_csv, known_table};
 use super::failure::{Ending, Failure};
 use super::out::{Out, say};
 use super::table::shown;
 use super::time::frame_text;
 use crate::Customer;
+use crate::wire::KnownJson;
 
 /// Runs the command. Ids that the log does not know are named on standard error, and make it fail
 /// after the others were printed.
@@ -17,7 +18,7 @@ pub(crate) fn run(shared: &Shared, args: &StatsArgs, out: &mut Out) -> Result<En
     let customers: Vec<&Customer> = found.iter().flatten().collect();
     match out.format() {
         Format::Json => {
-            let list: Vec<_> = customers.iter().map(|one| CustomerJson::known(one)).collect();
+            let list: Vec<_> = customers.iter().map(|one| KnownJson::new(one)).collect();
             out.json(&list)?;
         }
         Format::Csv => out.csv(&known_csv(&customers))?,

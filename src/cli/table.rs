@@ -94,14 +94,6 @@ pub(crate) fn counted(number: u64, one: &str) -> String {
     format!("{} {one}{plural}", count(number))
 }
 
-/// Cents as 1234.56, the same in tables and for programs: what is read off can be pasted.
-pub(crate) fn amount(cents: impl Into<i128>) -> String {
-    let cents: i128 = cents.into();
-    let sign = if cents < 0 { "-" } else { "" };
-    let cents = cents.unsigned_abs();
-    format!("{sign}{}.{:02}", cents / 100, cents % 100)
-}
-
 fn grouped(digits: &str) -> String {
     let (sign, digits) = match digits.strip_prefix('-') {
         Some(rest) => ("-", rest),
@@ -129,19 +121,17 @@ mod tests {
     #[test]
     fn numbers_are_grouped_by_threes() {
         let cases = [
-            (0, "0", "0.00"),
-            (7, "7", "0.07"),
-            (-7, "-7", "-0.07"),
-            (999, "999", "9.99"),
-            (1000, "1,000", "10.00"),
-            (-123_456, "-123,456", "-1234.56"),
-            (100_000_000, "100,000,000", "1000000.00"),
+            (0, "0"),
+            (7, "7"),
+            (-7, "-7"),
+            (999, "999"),
+            (1000, "1,000"),
+            (-123_456, "-123,456"),
+            (100_000_000, "100,000,000"),
         ];
-        for (number, as_count, as_amount) in cases {
+        for (number, as_count) in cases {
             assert_eq!(count(number), as_count);
-            assert_eq!(amount(number), as_amount);
         }
-        assert_eq!(amount(-123_456), "-1234.56");
     }
 
     #[test]

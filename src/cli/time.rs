@@ -1,17 +1,9 @@
 //! Times as options give them and results show them.
 
-use serde::Serialize;
-
-use crate::{Span, TimeFrame, parse_date, parse_time, write_time_shortest};
+use crate::wire::instant;
+use crate::{Span, TimeFrame, parse_date, parse_time};
 
 const DAY_US: i64 = 86_400_000_000;
-
-/// An instant in UTC, with the fewest digits that say it exactly.
-pub(crate) fn instant(at_us: i64) -> String {
-    let mut text = String::new();
-    write_time_shortest(at_us, &mut text);
-    text
-}
 
 /// `FROM..TO`, each a date or an instant, the second not included.
 pub(crate) fn range(text: &str) -> Result<(i64, i64), String> {
@@ -49,20 +41,6 @@ pub(crate) fn frame(text: &str) -> Result<TimeFrame, String> {
         Ok(TimeFrame::Window { from_us, until_us: last_us + DAY_US })
     } else {
         Err("the frame is empty: FROM must not be after TO".to_owned())
-    }
-}
-
-/// The frame of statistics, in JSON.
-#[derive(Serialize)]
-pub(crate) struct FrameJson {
-    first: String,
-    last: String,
-    weeks: u32,
-}
-
-impl From<&Span> for FrameJson {
-    fn from(span: &Span) -> FrameJson {
-        FrameJson { first: instant(span.first_us), last: instant(span.last_us), weeks: span.weeks }
     }
 }
 

@@ -1,25 +1,14 @@
 //! `top`: the X most valuable customers, of the log or of files alone.
 
-use serde::Serialize;
-use serde_json::value::RawValue;
-
 use super::append::Feed;
 use super::args::{Format, Shared, TopArgs};
-use super::customers::{CustomerJson, ranked_csv, ranked_table};
+use super::customers::{ranked_csv, ranked_table};
 use super::failure::{Ending, Failure};
 use super::out::Out;
-use super::time::{FrameJson, frame_text};
-use super::{json, options, table};
+use super::time::frame_text;
+use super::{options, table};
+use crate::wire::TopJson;
 use crate::{Question, Store, Top};
-
-#[derive(Serialize)]
-struct TopJson<'a> {
-    currency: &'a str,
-    lifespan_years: Option<Box<RawValue>>,
-    frame: Option<FrameJson>,
-    end: u64,
-    customers: Vec<CustomerJson<'a>>,
-}
 
 /// Runs the command.
 pub(crate) fn run(shared: &Shared, args: &TopArgs, out: &mut Out) -> Result<Ending, Failure> {
@@ -44,16 +33,7 @@ pub(crate) fn run(shared: &Shared, args: &TopArgs, out: &mut Out) -> Result<Endi
 fn print(top: &Top, question: &Question, out: &mut Out) -> Result<(), Failure> {
     let currency = String::from_utf8_lossy(&top.currency);
     match out.format() {
-        Format::Json => out.json(&TopJson {
-            currency: &currency,
-            lifespan_years: json::number(question.lifespan.to_string()),
-            frame: top.span.as_ref().map(FrameJson::from),
-            end: top.end,
-            customers: (1..)
-                .zip(&top.customers)
-                .map(|(rank, customer)| CustomerJson::ranked(rank, customer))
-                .collect(),
-        }),
+        Format::Json => out.json(&TopJson::new(top, question)),
         Format::Csv => out.csv(&ranked_csv(&top.customers)),
         Format::Table => {
             out.text(&ranked_table(&top.customers))?;

@@ -7,7 +7,7 @@ const LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The rooms of `src/` and the rooms that each may name: the arrows of docs/architecture.md.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("error", &[]),
     ("top", &[]),
     ("planted", &[]),
@@ -20,7 +20,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("projection", &["error", "event", "codec", "top"]),
     ("store", &["error", "event", "codec", "log", "admission", "projection"]),
     ("group", &["error", "event", "store"]),
-    ("cli", &[]),
+    ("wire", &[]),
+    ("cli", &["wire"]),
     ("fuzzing", &["error", "event", "frame", "codec", "log", "projection", "store"]),
 ];
 

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
-use serde_json::value::RawValue;
 
 /// A value as one line, without its end.
 pub(crate) fn line(value: &impl Serialize) -> String {
@@ -13,11 +12,6 @@ pub(crate) fn line(value: &impl Serialize) -> String {
     let mut serializer = Serializer::with_formatter(&mut bytes, Spaced);
     value.serialize(&mut serializer).expect("writing to memory succeeds and all keys are strings");
     String::from_utf8(bytes).expect("JSON is UTF-8")
-}
-
-/// A number whose digits are known better than a float could carry them.
-pub(crate) fn number(digits: String) -> Option<Box<RawValue>> {
-    RawValue::from_string(digits).ok()
 }
 
 struct Spaced;
