@@ -104,6 +104,15 @@ impl Batch<'_> {
         Ok(rows.map(|(row, _)| row).nth(place))
     }
 
+    /// How many customers the log has before a row, or after all of them.
+    pub(crate) fn customers_before_row(&self, row: usize) -> Result<u32, Fault> {
+        let mut kinds = Vec::new();
+        self.kinds(&mut kinds)?;
+        let before = kinds.get(..row).unwrap_or(&kinds);
+        let news = count(before, |kind| kind == RowKind::CustomerNew.value());
+        Ok(self.customers_before().saturating_add(u32::try_from(news).unwrap_or(u32::MAX)))
+    }
+
     /// The event time of a row, µs since 1970.
     pub(crate) fn time_at(&self, row: usize) -> Result<i64, Fault> {
         let events = self.events();

@@ -13,6 +13,7 @@ mod failed;
 mod full;
 mod golden;
 mod keys;
+mod live;
 mod looks;
 mod marks;
 mod meanwhile;
