@@ -1,11 +1,12 @@
-//! What a program asks that runs on beside the log: statistics to keep up to date with a follower, and
-//! answers from them.
+//! What a program asks that runs on beside the log: statistics to keep up to date with a follower,
+//! answers from them, and one customer's records.
 
 use super::Store;
 use super::answers::Answers;
 use super::names::Names;
+use super::records;
 use super::source::Source;
-use super::types::{Customer, Question, Top};
+use super::types::{Customer, Question, Record, Top};
 use crate::Error;
 use crate::projection::figures::Figures;
 use crate::projection::{Statistics, TimeFrame};
@@ -60,6 +61,37 @@ impl Store {
         }
         let answers = Answers::new(&source, statistics, question);
         answers.customers(ordinals, &mut Names::new(&source))
+    }
+
+    /// The ordinal of the customer with an id; none if the log does not know it. All customers are
+    /// looked through, on as many threads as the options say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::top`].
+    pub fn ordinal(&self, id: &str) -> Result<Option<u32>, Error> {
+        let ordinals = self.ordinals(&self.source()?, &[id.to_owned()])?;
+        Ok(ordinals.first().copied().flatten())
+    }
+
+    /// Gives one customer's records from a sequence on, ascending, until `each` returns false;
+    /// returns the log's end. They are those of events that name the customer, and of each ORDER
+    /// UPDATE that took an order away from it, which names the customer who has the order since:
+    /// without it nobody would see where the order went. An ordinal that the log does not have has
+    /// none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::records`].
+    pub fn records_of(
+        &self,
+        ordinal: u32,
+        from: u64,
+        each: &mut dyn FnMut(&Record<'_>) -> Result<bool, Error>,
+    ) -> Result<u64, Error> {
+        let source = self.source()?;
+        records::read_records_of(&source, ordinal, from, each)?;
+        Ok(source.end())
     }
 }
 
