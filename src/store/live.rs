@@ -13,7 +13,8 @@ use crate::projection::{Statistics, TimeFrame};
 
 impl Store {
     /// The log's statistics over a time frame, up to its end: the newest checkpoint, continued. A
-    /// window of time is folded from the first event.
+    /// window of time is folded from the first event. A [`Follower`](super::Follower) from their
+    /// end on keeps them up to date.
     ///
     /// # Errors
     ///

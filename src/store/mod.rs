@@ -10,6 +10,7 @@ mod backup;
 mod call;
 mod check;
 mod checkpoints;
+mod cut;
 mod deep;
 mod entries;
 mod evidence;
