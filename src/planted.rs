@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 79] = [
+    const BUGS: [(&str, &str); 80] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -135,6 +135,10 @@ mod tests {
         (
             "receipt of another caller",
             "group::tests::threads::everyone_gets_the_receipt_of_its_own_events_on_the_real_disk",
+        ),
+        (
+            "receipt of another caller",
+            "group::tests::prepared::each_call_gets_the_receipt_that_it_would_get_alone",
         ),
         ("waiting caller not woken", GROUPS),
         ("group left waiting", GROUPS),
