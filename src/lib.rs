@@ -120,7 +120,7 @@ pub use event::{
     ID_BYTES_MAX, Incoming, Kind, ReadError, Reason, Rejection, Rules, parse_amount, parse_date,
     parse_time, read_events, write_cents, write_reject, write_time, write_time_shortest,
 };
-pub use group::{Appended, Appender, AppenderOptions, RejectedAt, WhenFull};
+pub use group::{Appended, Appender, AppenderOptions, Prepared, RejectedAt, WhenFull};
 pub use parallel::read_blocks;
 pub use projection::{
     CustomerStatistics, Digest, Frame, Lifespan, Projection, Statistics, TimeFrame, WeekStart,

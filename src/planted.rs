@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 77] = [
+    const BUGS: [(&str, &str); 80] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -136,6 +136,10 @@ mod tests {
             "receipt of another caller",
             "group::tests::threads::everyone_gets_the_receipt_of_its_own_events_on_the_real_disk",
         ),
+        (
+            "receipt of another caller",
+            "group::tests::prepared::each_call_gets_the_receipt_that_it_would_get_alone",
+        ),
         ("waiting caller not woken", GROUPS),
         ("group left waiting", GROUPS),
         (
@@ -153,6 +157,14 @@ mod tests {
         (
             "checkpoint inside a packed segment kept",
             "store::tests::pack::no_checkpoint_ends_inside_a_packed_segment",
+        ),
+        (
+            "packed batch given from its beginning",
+            "store::tests::apply::a_projection_goes_on_inside_batches_that_were_packed",
+        ),
+        (
+            "marks behind a follower lost",
+            "store::tests::apply::marks_that_are_packed_into_what_was_applied_are_not_lost",
         ),
         (
             "told segment replaced at once",

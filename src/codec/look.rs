@@ -34,7 +34,29 @@ pub(crate) struct Newcomers {
     keys: String,
 }
 
+/// Memory that looking for a customer works in.
+#[derive(Debug, Default)]
+pub(crate) struct Named {
+    customers: Vec<u32>,
+    kinds: Vec<u8>,
+}
+
 impl Batch<'_> {
+    /// Whether a row names a customer, or took an order away from it.
+    pub(crate) fn names(&self, customer: u32, scratch: &mut Named) -> Result<bool, Fault> {
+        let Named { customers, kinds } = scratch;
+        self.customers(customers)?;
+        if customers.contains(&customer) {
+            return Ok(true);
+        }
+        if !self.has(id::SUPERSEDED_CUSTOMER) {
+            return Ok(false);
+        }
+        let counts = self.kinds(kinds)?;
+        self.superseded_customers(&counts, customers)?;
+        Ok(customers.contains(&customer))
+    }
+
     /// Gives the key of each CUSTOMER NEW, in order; it is empty if it was erased.
     pub(crate) fn each_newcomer(
         &self,
@@ -102,6 +124,15 @@ impl Batch<'_> {
         let new = RowKind::CustomerNew.value();
         let rows = (0..).zip(&kinds).filter(|(_, kind)| **kind == new);
         Ok(rows.map(|(row, _)| row).nth(place))
+    }
+
+    /// How many customers the log has before a row, or after all of them.
+    pub(crate) fn customers_before_row(&self, row: usize) -> Result<u32, Fault> {
+        let mut kinds = Vec::new();
+        self.kinds(&mut kinds)?;
+        let before = kinds.get(..row).unwrap_or(&kinds);
+        let news = count(before, |kind| kind == RowKind::CustomerNew.value());
+        Ok(self.customers_before().saturating_add(u32::try_from(news).unwrap_or(u32::MAX)))
     }
 
     /// The event time of a row, µs since 1970.

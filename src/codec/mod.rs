@@ -37,7 +37,7 @@ pub(crate) mod trial;
 pub(crate) use batch::{BatchBuilder, BatchEncoder, Gathered};
 pub use counts::Counts;
 pub(crate) use explain::columns;
-pub(crate) use look::{Newcomers, OrderState};
+pub(crate) use look::{Named, Newcomers, OrderState};
 pub use rows::{Row, Rows};
 pub(crate) use tally::{customers_before, tally};
 pub use view::Batch;

@@ -224,7 +224,7 @@ impl<'a> Batch<'a> {
     ) -> Result<Option<Vec<u32>>, Fault> {
         let mut written = count;
         let mut choices = None;
-        if self.has_choices() {
+        if self.has(id::TEXT_CHOICE) {
             let mut read = Vec::new();
             self.read(id::TEXT_CHOICE, count, &mut read)?;
             written = distinct::count(&read).ok_or(Fault::Corrupt(
@@ -238,8 +238,9 @@ impl<'a> Batch<'a> {
         Ok(choices)
     }
 
-    fn has_choices(&self) -> bool {
-        self.ints.get(usize::from(id::TEXT_CHOICE)).is_some_and(Option::is_some)
+    /// Whether it has a column of integers.
+    pub(super) fn has(&self, id: u8) -> bool {
+        self.ints.get(usize::from(id)).is_some_and(Option::is_some)
     }
 
     /// Where in its sources the batch ends: pairs of source and position.

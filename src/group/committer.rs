@@ -19,11 +19,15 @@ pub(super) struct StoreCommitter {
 }
 
 impl Committer for StoreCommitter {
-    type Request = Request;
-    type Answer = Appended;
+    /// The calls of one who waits.
+    type Request = Vec<Request>;
+    type Answer = Vec<Appended>;
 
-    fn commit(&mut self, group: Vec<Request>) -> Result<Vec<Appended>, String> {
-        self.append(&group).map_err(|error| in_full(&error))
+    fn commit(&mut self, group: Vec<Vec<Request>>) -> Result<Vec<Vec<Appended>>, String> {
+        let counts: Vec<usize> = group.iter().map(Vec::len).collect();
+        let calls: Vec<Request> = group.into_iter().flatten().collect();
+        let mut answers = self.append(&calls).map_err(|error| in_full(&error))?.into_iter();
+        Ok(counts.into_iter().map(|count| answers.by_ref().take(count).collect()).collect())
     }
 
     fn tend(&mut self) -> Result<(), String> {

@@ -73,6 +73,26 @@ pub struct RejectedAt {
     pub rejection: Rejection,
 }
 
+/// The events of one call, read and checked, to be appended by whichever thread: see
+/// [`Appender::prepare_json`].
+pub struct Prepared {
+    request: Request,
+    /// What the events were checked by.
+    rules: Rules,
+}
+
+impl Prepared {
+    /// How many events wait with it, those that will be rejected included.
+    pub fn events(&self) -> usize {
+        self.request.weight().events
+    }
+
+    /// How many bytes of their JSON.
+    pub fn bytes(&self) -> usize {
+        self.request.weight().bytes
+    }
+}
+
 /// A log that many threads append to: a handle that is cheap to clone.
 ///
 /// [`Appender::append`] returns when the events of its call are on the disk, and with them whatever
@@ -166,7 +186,7 @@ impl Appender {
             request.push(checked.map(|()| event), text.as_bytes());
             self.refuse_what_never_fits(request.weight())?;
         }
-        self.submit(request)
+        self.submit_one(request)
     }
 
     /// Reads all events of a source of JSON, as [`read_events`] does, and appends them as one call.
@@ -176,19 +196,56 @@ impl Appender {
     ///
     /// As [`Appender::append`]; [`Error::Io`] if the source fails, and nothing is appended.
     pub fn append_json(&self, source: &mut dyn BufRead) -> Result<Appended, Error> {
-        let mut request = Request::default();
-        read_events(source, self.rules(), &mut |incoming| {
-            request.push(incoming.event, incoming.text);
-            self.refuse_what_never_fits(request.weight())?;
-            Ok(Flow::Continue)
-        })
-        .map_err(|error| match error {
-            ReadError::Receiver(error) => error,
-            ReadError::Source(source) => {
-                Error::Io { action: "read events from", path: "a source of JSON".into(), source }
-            }
-        })?;
-        self.submit(request)
+        self.submit_one(self.read(source)?)
+    }
+
+    /// Reads all events of a source of JSON, as [`read_events`] does, for a call that is appended
+    /// later, by this or another thread. It takes no lock and waits for nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Options`] if the call is larger than what may wait; [`Error::Io`] if the source
+    /// fails.
+    pub fn prepare_json(&self, source: &mut dyn BufRead) -> Result<Prepared, Error> {
+        Ok(Prepared { request: self.read(source)?, rules: self.rules().clone() })
+    }
+
+    /// Appends calls in order, all in one group with whoever else waits, and says what became of
+    /// each once all are durable: each is a hold window of its own and has a receipt of its own, as
+    /// if as many threads had come with [`Appender::append_json`].
+    ///
+    /// ```
+    /// use ltvlog::{Appender, AppenderOptions, Options, Store};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = Store::scratch(Options::default())?;
+    /// let appender = Appender::new(store, AppenderOptions::default())?;
+    /// let read = |n: u32| {
+    ///     let text = format!(
+    ///         r#"{{"type":"CUSTOMER","verb":"NEW","key":"c{n}","event_time":"2017-01-06T12:46:46Z"}}"#
+    ///     );
+    ///     appender.prepare_json(&mut text.as_bytes())
+    /// };
+    /// let calls = [read(1)?, read(2)?, read(1)?];
+    /// assert_eq!(calls.iter().map(|call| call.events()).sum::<usize>(), 3);
+    /// let done = appender.append_prepared(calls.into())?;
+    /// assert_eq!((done[1].receipt.accepted, done[2].receipt.duplicates), (1, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Appender::append`], for all of them: [`Error::Options`] if together they are larger than
+    /// what may wait, or if one was prepared for a log with other rules.
+    pub fn append_prepared(&self, calls: Vec<Prepared>) -> Result<Vec<Appended>, Error> {
+        if calls.iter().any(|call| call.rules != *self.rules()) {
+            let reason = "a call was prepared for a log with other rules".to_owned();
+            return Err(Error::Options { reason });
+        }
+        let calls: Vec<Request> = calls.into_iter().map(|call| call.request).collect();
+        self.refuse_what_never_fits(weight_of(&calls))?;
+        self.submit(calls)
     }
 
     /// All events below this sequence are on the disk. It never goes back, and it covers every
@@ -219,10 +276,30 @@ impl Appender {
         committer.store.close()
     }
 
-    fn submit(&self, request: Request) -> Result<Appended, Error> {
-        let weight = request.weight();
+    fn read(&self, source: &mut dyn BufRead) -> Result<Request, Error> {
+        let mut request = Request::default();
+        read_events(source, self.rules(), &mut |incoming| {
+            request.push(incoming.event, incoming.text);
+            self.refuse_what_never_fits(request.weight())?;
+            Ok(Flow::Continue)
+        })
+        .map_err(|error| match error {
+            ReadError::Receiver(error) => error,
+            ReadError::Source(source) => {
+                Error::Io { action: "read events from", path: "a source of JSON".into(), source }
+            }
+        })?;
+        Ok(request)
+    }
+
+    fn submit_one(&self, call: Request) -> Result<Appended, Error> {
+        Ok(self.submit(vec![call])?.pop().expect("each call has an answer"))
+    }
+
+    fn submit(&self, calls: Vec<Request>) -> Result<Vec<Appended>, Error> {
+        let weight = weight_of(&calls);
         let waits = self.shared.options.when_full == WhenFull::Wait;
-        self.shared.queue.submit(request, weight, waits).map_err(|refusal| self.error(refusal))
+        self.shared.queue.submit(calls, weight, waits).map_err(|refusal| self.error(refusal))
     }
 
     fn refuse_what_never_fits(&self, weight: Weight) -> Result<(), Error> {
@@ -231,7 +308,8 @@ impl Appender {
             return Ok(());
         }
         let Weight { events, bytes } = most;
-        let reason = format!("one call has at most {events} events and {bytes} bytes of JSON");
+        let reason =
+            format!("at most {events} events and {bytes} bytes of JSON are appended at once");
         Err(Error::Options { reason })
     }
 
@@ -246,4 +324,8 @@ impl Appender {
 
 fn most(options: &AppenderOptions) -> Weight {
     Weight { events: options.waiting_events_max, bytes: options.waiting_bytes_max }
+}
+
+fn weight_of(calls: &[Request]) -> Weight {
+    calls.iter().fold(Weight::default(), |sum, call| sum.plus(call.weight()))
 }

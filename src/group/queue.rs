@@ -33,7 +33,7 @@ pub(super) struct Weight {
 }
 
 impl Weight {
-    fn plus(self, other: Weight) -> Weight {
+    pub(super) fn plus(self, other: Weight) -> Weight {
         Weight {
             events: self.events.saturating_add(other.events),
             bytes: self.bytes.saturating_add(other.bytes),

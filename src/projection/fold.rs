@@ -41,6 +41,10 @@ impl Projection for Statistics {
         let customers = u32::try_from(self.customers.len()).map_err(|_too_many| TOO_MANY)?;
         self.apply_renamed(batch, customers, |_, _| Ok(()))
     }
+
+    fn applied_end(&self) -> Option<u64> {
+        Some(self.end)
+    }
 }
 
 impl Statistics {

@@ -42,4 +42,9 @@ pub trait Projection {
     /// A [`Fault`] if the batch breaks a rule of the format or does not continue what was applied
     /// before. What was folded is then undefined and must be thrown away.
     fn apply(&mut self, batch: &Batch<'_>) -> Result<(), Fault>;
+    /// The sequence of the event that it needs next, if it knows: who would give it another one is
+    /// told so before anything is applied.
+    fn applied_end(&self) -> Option<u64> {
+        None
+    }
 }

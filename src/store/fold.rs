@@ -30,12 +30,12 @@ impl Store {
         {
             return Ok(found);
         }
-        question(&self.statistics(source, frame)?)
+        question(&self.statistics_in(source, frame)?)
     }
 
     /// The log's statistics over a frame: the newest checkpoint, continued. A window of time is
     /// folded from the first event, since no checkpoint knows it.
-    pub(super) fn statistics(
+    pub(super) fn statistics_in(
         &self,
         source: &Source<'_>,
         frame: TimeFrame,

@@ -1,10 +1,13 @@
 //! Reading on as other processes append.
 
+use super::cut;
 use super::records::read_records;
-use super::source::Source;
+use super::source::{Broken, Source};
 use super::types::Record;
 use crate::Error;
 use crate::log::View;
+use crate::planted::planted;
+use crate::projection::Projection;
 
 /// Reads a log from a sequence on, as far as it is durable, again and again.
 ///
@@ -57,6 +60,69 @@ impl Follower {
             let goes_on = each(record)?;
             *position = record.sequence + 1;
             Ok(goes_on)
+        })?;
+        Ok(self.position - from)
+    }
+
+    /// Folds the events that are there now into a projection; how many they were.
+    ///
+    /// [`Store::statistics`](super::Store::statistics) or a [`Store::replay`](super::Store::replay)
+    /// give what to begin with, and [`Store::follow`](super::Store::follow) takes the end of either.
+    /// Batches need not begin where the last one given ended: a segment may have been packed since,
+    /// and then the projection is given the rest of a batch. Marks up to the position are given
+    /// again, in a batch without events: others may have come without an event, and be in one batch
+    /// with them now.
+    ///
+    /// ```
+    /// use ltvlog::{Event, Options, Question, Store, TimeFrame};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path().join("log");
+    /// # let mut writer = Store::open(&dir, Options::default())?;
+    /// # let event = |text: &'static str| Event::from_json(text.as_bytes(), &writer.rules().clone());
+    /// # let first = event(r#"{"type":"CUSTOMER","verb":"NEW","key":"c1","event_time":"2017-01-06T12:46:46Z"}"#)?;
+    /// # let second = event(r#"{"type":"SITE_VISIT","verb":"NEW","key":"v1","event_time":"2017-01-06T12:50:00Z","customer_id":"c1"}"#)?;
+    /// writer.append([first])?;
+    /// let reader = Store::open(&dir, Options::default())?;
+    /// let mut statistics = reader.statistics(TimeFrame::Dataset)?;
+    /// let mut follower = reader.follow(statistics.end())?;
+    ///
+    /// writer.append([second])?;
+    /// assert_eq!(follower.apply(&mut statistics)?, 1);
+    /// let top = reader.top_of(&statistics, 10, &Question::default())?;
+    /// assert_eq!((top.end, top.customers[0].visits), (2, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Options`] if the projection needs another event next than the one at the position;
+    /// else as [`Follower::catch_up`]. What the projection fails on is given again, but what it has
+    /// of it is undefined.
+    pub fn apply(&mut self, projection: &mut dyn Projection) -> Result<u64, Error> {
+        let from = self.position;
+        if let Some(end) = projection.applied_end().filter(|end| *end != from) {
+            let reason =
+                format!("the projection needs event {end} next, the follower gives {from}");
+            return Err(Error::Options { reason });
+        }
+        if let Source::View(view) = &mut self.source {
+            view.refresh()?;
+        }
+        let position = &mut self.position;
+        let before =
+            if planted("marks behind a follower lost") { from } else { from.saturating_sub(1) };
+        self.source.batches(before, &mut |batch| {
+            let end = batch.first_seq() + batch.events() as u64;
+            if batch.first_seq() >= from || planted("packed batch given from its beginning") {
+                projection.apply(batch)?;
+            } else if end >= from {
+                cut::from(batch, from, &mut |rest| projection.apply(rest))?;
+            }
+            *position = end.max(from);
+            Ok::<_, Broken>(true)
         })?;
         Ok(self.position - from)
     }

@@ -10,6 +10,7 @@ mod backup;
 mod call;
 mod check;
 mod checkpoints;
+mod cut;
 mod deep;
 mod entries;
 mod evidence;
@@ -21,6 +22,7 @@ mod follower;
 mod held;
 mod index;
 mod ingest;
+mod live;
 mod names;
 mod pack;
 mod parallel;
@@ -187,7 +189,7 @@ impl Store {
     ///
     /// As [`Store::top`].
     pub fn mark(&self, source: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let statistics = self.statistics(&self.source()?, TimeFrame::Dataset)?;
+        let statistics = self.statistics_in(&self.source()?, TimeFrame::Dataset)?;
         Ok(statistics.mark(source).map(<[u8]>::to_vec))
     }
 
@@ -291,7 +293,7 @@ impl Store {
     /// As [`Store::top`].
     pub fn info(&self) -> Result<Info, Error> {
         let source = self.source()?;
-        let statistics = self.statistics(&source, TimeFrame::Dataset)?;
+        let statistics = self.statistics_in(&source, TimeFrame::Dataset)?;
         check::info(&self.env, self.dir()?, &source, &statistics, &self.rules)
     }
 

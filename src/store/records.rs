@@ -4,7 +4,7 @@ use super::names::{Names, each_customer};
 use super::source::Source;
 use super::types::Record;
 use crate::Error;
-use crate::codec::{Batch, RowKind};
+use crate::codec::{Batch, Named, RowKind, Rows};
 
 /// Reading more events than this, all customers' ids are read first instead of one by one.
 const ONE_BY_ONE_MAX: u64 = 10_000;
@@ -30,6 +30,47 @@ pub(super) fn read_records(
                 }
             }
             sequence += 1;
+        }
+        Ok(true)
+    })
+}
+
+/// Gives the records of one customer from `from` on, until `each` returns false. Of a batch that
+/// does not name it only the columns of customers are decoded.
+pub(super) fn read_records_of(
+    source: &Source<'_>,
+    customer: u32,
+    from: u64,
+    each: &mut dyn FnMut(&Record<'_>) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    if source.end() == 0 {
+        return Ok(());
+    }
+    let mut start = from;
+    source.batch_of_customer(customer, &mut |batch| {
+        // Nothing names a customer before it is there.
+        start = from.max(batch.first_seq());
+        Ok(true)
+    })?;
+    let mut names = Names::new(source);
+    let (mut named, mut rows) = (Named::default(), Rows::default());
+    source.batches(start, &mut |batch| {
+        if !batch.names(customer, &mut named)? {
+            return Ok(true);
+        }
+        batch.read_rows(&mut rows)?;
+        for (row, sequence) in rows.iter().zip(batch.first_seq()..) {
+            let before = row.superseded.map(|order| order.customer);
+            let is_its_own = row.customer == customer || before == Some(customer);
+            if sequence < from || row.kind.is_none() || !is_its_own {
+                continue;
+            }
+            let id = names.id(row.customer)?;
+            let event = row.to_event(row.key.unwrap_or(&id), &id);
+            let Some(event) = event else { continue };
+            if !each(&Record { sequence, event })? {
+                return Ok(false);
+            }
         }
         Ok(true)
     })

@@ -40,6 +40,13 @@ fn request(store: &Store, lines: &[String]) -> Request {
     request
 }
 
+/// The calls of a group, as handed over by callers who have one or two.
+fn group(store: &Store, calls: &[Vec<String>]) -> Vec<Vec<Request>> {
+    let (first, others) = calls.split_at(1);
+    let of_one = |calls: &[Vec<String>]| calls.iter().map(|lines| request(store, lines)).collect();
+    [first].into_iter().chain(others.chunks(2)).map(of_one).collect()
+}
+
 /// The keys of a call's events that are in the log by its receipt.
 fn taken(lines: &[String], appended: &Appended) -> Vec<String> {
     let is_rejected = |n| appended.rejected.iter().any(|one| one.index == n as u64);
@@ -59,8 +66,8 @@ fn run_into(disk: &SimDisk, seed: u64, acknowledged: &mut Vec<String>) -> Result
     let store = store(disk, seed).map_err(|error| error.to_string())?;
     let mut committer = StoreCommitter { store, mark: mark.clone() };
     for calls in groups() {
-        let group = calls.iter().map(|lines| request(&committer.store, lines)).collect();
-        let answers = committer.commit(group)?;
+        let group = group(&committer.store, &calls);
+        let answers: Vec<_> = committer.commit(group)?.into_iter().flatten().collect();
         assert_eq!(answers.len(), calls.len());
         for (lines, appended) in calls.iter().zip(&answers) {
             assert!(appended.receipt.synced && appended.receipt.end <= mark.get());
@@ -132,8 +139,11 @@ fn a_call_of_a_group_gets_the_receipt_that_it_would_get_alone() {
     let mut committer = StoreCommitter { store: store(&together, 1).unwrap(), mark };
     let mut serial = store(&alone, 1).unwrap();
     for calls in groups() {
-        let group = calls.iter().map(|lines| request(&committer.store, lines)).collect();
-        for (lines, appended) in calls.iter().zip(committer.commit(group).unwrap()) {
+        let group = group(&committer.store, &calls);
+        let counts: Vec<usize> = group.iter().map(Vec::len).collect();
+        let answers = committer.commit(group).unwrap();
+        assert_eq!(answers.iter().map(Vec::len).collect::<Vec<_>>(), counts);
+        for (lines, appended) in calls.iter().zip(answers.into_iter().flatten()) {
             assert_eq!(appended.receipt, trial::append(&mut serial, lines).unwrap(), "{lines:?}");
             assert_eq!(appended.rejected.len() as u64, appended.receipt.rejected());
         }

@@ -4,6 +4,7 @@
 mod crash;
 #[cfg(models)]
 mod loom;
+mod prepared;
 mod queue;
 #[cfg(models)]
 mod shuttle;

@@ -87,8 +87,9 @@ fn calls(log: &Log, of: u64) -> (Vec<Told>, Option<Refusal>) {
             request.push(Event::from_json(line.as_bytes(), &log.rules), line.as_bytes());
         }
         let weight = request.weight();
-        match log.queue.submit(request, weight, true) {
-            Ok(appended) => {
+        match log.queue.submit(vec![request], weight, true) {
+            Ok(mut appended) => {
+                let appended = appended.pop().unwrap();
                 assert!(appended.receipt.synced && log.mark.get() >= appended.receipt.end);
                 let own = format!("\"c{}\"", 1_000 * of + n);
                 let is_own =

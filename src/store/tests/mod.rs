@@ -1,6 +1,7 @@
 //! Tests of the store on disks, clocks and randomness that are given.
 
 mod ahead;
+mod apply;
 mod backup;
 mod backup_crash;
 mod backup_damage;
@@ -13,6 +14,7 @@ mod failed;
 mod full;
 mod golden;
 mod keys;
+mod live;
 mod looks;
 mod marks;
 mod meanwhile;

@@ -5,7 +5,7 @@ use super::repair::Files;
 use super::*;
 use crate::log::{SimDisk, SimFault};
 
-fn store(disk: &SimDisk) -> Store {
+pub(super) fn store(disk: &SimDisk) -> Store {
     open(Arc::new(disk.clone()), Path::new(DIR), 2, 4 << 10).unwrap()
 }
 
@@ -21,6 +21,11 @@ pub(super) fn idle_store(disk: &SimDisk) -> Store {
 
 /// Has a store write a log in calls of one event each, marked.
 pub(super) fn in_small_calls(store: &mut Store, count: u64) {
+    in_small_calls_told(store, count, &mut |_| {});
+}
+
+/// The same, and tells of each event.
+pub(super) fn in_small_calls_told(store: &mut Store, count: u64, told: &mut dyn FnMut(u64)) {
     let mut lines = vec![customer(0), customer(1), order("NEW", 0, 0, 1_234, 1)];
     lines.extend((0..count).map(|n| match n % 5 {
         0 => customer(n + 2),
@@ -48,11 +53,12 @@ pub(super) fn in_small_calls(store: &mut Store, count: u64) {
             assert!(call.set_mark(b"alone", n.to_string().as_bytes()));
             call.finish().unwrap();
         }
+        told(n as u64);
     }
 }
 
 /// The disk after such a store was killed.
-fn unpacked_log(count: u64) -> SimDisk {
+pub(super) fn unpacked_log(count: u64) -> SimDisk {
     let disk = SimDisk::default();
     in_small_calls(&mut idle_store(&disk), count);
     disk.kill()
