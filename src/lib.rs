@@ -99,9 +99,15 @@ mod top;
 #[cfg(any(feature = "cli", feature = "serve"))]
 mod wire;
 
+#[cfg(any(feature = "cli", feature = "serve"))]
+mod unpack;
+
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "serve")]
+#[doc(hidden)]
+pub mod serve;
 
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

@@ -8,12 +8,13 @@ use std::thread;
 use super::args::{AppendArgs, Format, Shared, SyncArg};
 use super::failure::{Ending, Failure};
 use super::interrupt::Interrupt;
+use super::options;
 use super::out::{Out, say};
 use super::progress::Progress;
 use super::rejects::Rejects;
 use super::sources::{Place, Sources, failed};
 use super::table::{Grid, count};
-use super::{input, options};
+use crate::unpack::decoded;
 use crate::wire::{ReceiptJson, SyncedJson};
 use crate::{CallOptions, EventBlock, Flow, HoldMax, ReadError, Receipt, Store, Sync, read_blocks};
 
@@ -105,7 +106,7 @@ fn read_all<'a>(
             progress.at(sources.read_bytes.load(Ordering::Relaxed), events);
             Ok(if interrupt.came() { Flow::Stop } else { Flow::Continue })
         };
-        let mut reader = match input::decoded(sources.open(place, interrupt)?) {
+        let mut reader = match decoded(sources.open(place, interrupt)?) {
             Ok(reader) => reader,
             Err(_) if interrupt.came() => break,
             Err(error) => return Err(failed(place, error)),

@@ -104,6 +104,10 @@ pub(crate) enum Command {
     /// Make a log of a backup
     #[command(after_help = RESTORE_HELP)]
     Restore(RestoreArgs),
+    /// Take events, answer and tell what happens over HTTP
+    #[cfg(feature = "serve")]
+    #[command(after_help = super::serve::SERVE_HELP)]
+    Serve(super::serve::ServeArgs),
     /// Print made-up events, the same bytes for the same seed
     #[command(after_help = GENERATE_HELP)]
     Generate(GenerateArgs),

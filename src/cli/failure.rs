@@ -82,7 +82,9 @@ pub(crate) fn exit(result: Result<Ending, Failure>) -> ExitCode {
                 cause = error.source();
             }
             say::error(&text);
-            if let Some(advice) = advice(&error) {
+            if let Some(url) = server_of(&error) {
+                say::help(&format!("a server has it, at {url}: `--server {url}` asks it"));
+            } else if let Some(advice) = advice(&error) {
                 say::help(advice);
             }
             ExitCode::from(1)
@@ -94,9 +96,25 @@ pub(crate) fn exit(result: Result<Ending, Failure>) -> ExitCode {
 pub(crate) const BACKUP_ADVICE: &str = "nothing was changed; `ltvlog backup` to a new directory \
      makes another one, and without its backup.json this one is a log that `ltvlog repair` can mend";
 
+/// The file in a log's directory that has the URL of the server that has the log.
+pub(crate) const SERVER_FILE: &str = "server";
+
 /// Whether a directory is a backup.
 pub(crate) fn is_backup(dir: &Path) -> bool {
     dir.join("backup.json").exists()
+}
+
+/// The URL of the server that has a log which is locked, if one has.
+fn server_of(error: &Error) -> Option<String> {
+    const BYTES_MAX: u64 = 300;
+    let Error::Locked { path } = error else { return None };
+    let mut text = String::new();
+    let file = std::fs::File::open(path.join(SERVER_FILE)).ok()?;
+    std::io::Read::read_to_string(&mut std::io::Read::take(file, BYTES_MAX), &mut text).ok()?;
+    let url = text.lines().next()?;
+    // It is shown on a terminal, whoever wrote it.
+    let is_plain = url.starts_with("http") && url.bytes().all(|byte| byte.is_ascii_graphic());
+    is_plain.then(|| url.to_owned())
 }
 
 /// What to do about it.

@@ -13,7 +13,6 @@ mod failure;
 mod generate;
 mod hold;
 mod info;
-mod input;
 mod interrupt;
 mod out;
 mod pages;
@@ -22,13 +21,14 @@ mod records;
 mod rejects;
 mod repair;
 mod replay;
+#[cfg(feature = "serve")]
+mod serve;
 mod sources;
 mod stats;
 mod table;
 mod time;
 mod top;
 mod verify;
-mod zstd;
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -63,6 +63,8 @@ fn run(cli: &Cli, out: &mut Out) -> Result<Ending, Failure> {
         Command::Export => records::export(shared, out),
         Command::Backup(args) => backup::run(shared, args, out),
         Command::Restore(args) => backup::restore(shared, args, out),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(shared, args, out),
         Command::Generate(args) => generate::run(args, out),
         Command::Completions(args) => pages::completions(args, out),
         Command::Man(args) => pages::man(args, out),

@@ -57,6 +57,17 @@ impl Batch<'_> {
         Ok(customers.contains(&customer))
     }
 
+    /// Gives the id of each customer that the batch makes known, in the order of their ordinals, of
+    /// which the first is [`customers_before`](Batch::customers_before). An id is empty if it was
+    /// erased.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] if the batch breaks a rule of the format.
+    pub fn new_customers(&self, each: &mut dyn FnMut(&str)) -> Result<(), Fault> {
+        self.each_newcomer(&mut Newcomers::default(), each)
+    }
+
     /// Gives the key of each CUSTOMER NEW, in order; it is empty if it was erased.
     pub(crate) fn each_newcomer(
         &self,

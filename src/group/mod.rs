@@ -82,6 +82,16 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// A call without events, for a log with these rules.
+    pub fn new(rules: Rules) -> Prepared {
+        Prepared { request: Request::default(), rules }
+    }
+
+    /// Adds an event that was read by the rules, or why there is none, and the text that it came as.
+    pub fn push(&mut self, event: Result<Event<'_>, Rejection>, text: &[u8]) {
+        self.request.push(event, text);
+    }
+
     /// How many events wait with it, those that will be rejected included.
     pub fn events(&self) -> usize {
         self.request.weight().events

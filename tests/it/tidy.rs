@@ -7,7 +7,7 @@ const LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The rooms of `src/` and the rooms that each may name: the arrows of docs/architecture.md.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("error", &[]),
     ("top", &[]),
     ("planted", &[]),
@@ -20,8 +20,10 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("projection", &["error", "event", "codec", "top"]),
     ("store", &["error", "event", "codec", "log", "admission", "projection"]),
     ("group", &["error", "event", "store"]),
+    ("unpack", &[]),
     ("wire", &[]),
-    ("cli", &["wire"]),
+    ("serve", &["unpack", "wire"]),
+    ("cli", &["serve", "unpack", "wire"]),
     ("fuzzing", &["error", "event", "frame", "codec", "log", "projection", "store"]),
 ];
 

@@ -1,11 +1,11 @@
 //! Decompression of what events are read from: plain, gzip or zstd, told by the first bytes and
-//! never by a name. Opening files is the part of `sources`.
+//! never by a name. Opening files, and taking requests, is the part of others.
+
+mod zstd;
 
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use flate2::bufread::MultiGzDecoder;
-
-use super::zstd;
 
 /// Large enough that neither system calls nor events cut in two by its end count for anything.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -14,12 +14,11 @@ const BUFFER_BYTES: usize = 256 << 10;
 const MAGIC_BYTES: u64 = 4;
 
 /// The bytes of a source, decompressed if it is an archive.
-pub(super) fn decoded(mut raw: Box<dyn Read + Send>) -> io::Result<Box<dyn BufRead + Send>> {
+pub(crate) fn decoded(mut raw: Box<dyn Read + Send>) -> io::Result<Box<dyn BufRead + Send>> {
     // A pipe may give its first bytes one by one, so they are read for themselves.
     let mut magic = Vec::new();
     raw.by_ref().take(MAGIC_BYTES).read_to_end(&mut magic)?;
-    let is_gzip = magic.starts_with(&[0x1F, 0x8B]);
-    let is_zstd = zstd::is_frame(&magic);
+    let (is_gzip, is_zstd) = (is_gzip(&magic), zstd::is_frame(&magic));
     let whole = Cursor::new(magic).chain(BufReader::with_capacity(BUFFER_BYTES, raw));
     Ok(if is_gzip {
         Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(whole)))
@@ -28,6 +27,16 @@ pub(super) fn decoded(mut raw: Box<dyn Read + Send>) -> io::Result<Box<dyn BufRe
     } else {
         Box::new(whole)
     })
+}
+
+/// Whether bytes begin as an archive does.
+#[cfg(feature = "serve")]
+pub(crate) fn is_archive(bytes: &[u8]) -> bool {
+    is_gzip(bytes) || zstd::is_frame(bytes)
+}
+
+fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x1F, 0x8B])
 }
 
 #[cfg(test)]

@@ -1,0 +1,103 @@
+//! `serve`: the log over HTTP.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::args::{Format, NewLogArgs, Shared};
+use super::failure::{Ending, Failure};
+use super::options;
+use super::out::Out;
+use crate::serve::{self, Config, Limits, LogFormat, TlsFiles};
+
+pub(crate) const SERVE_HELP: &str = "\
+Examples:
+  ltvlog serve
+  ltvlog serve --listen 0.0.0.0:7878 --tokens tokens --tls-cert cert.pem --tls-key key.pem
+  curl --data-binary @events.ndjson http://127.0.0.1:7878/v1/events
+
+A line of the file of tokens is `SCOPE TOKEN`; scopes are read, append and admin, which is both. The
+file may change while the server runs. SIGHUP has it read the certificate again; SIGINT and SIGTERM
+stop it, with everything acknowledged on the disk.";
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// The address to answer at; one that other machines reach needs tokens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878")]
+    pub(crate) listen: SocketAddr,
+    /// File of tokens, without which only this machine can ask, and everything on it may
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tokens: Option<PathBuf>,
+    /// Certificate chain for TLS, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key for TLS, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Connections at a time
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections_max)]
+    pub(crate) connections_max: usize,
+    /// Bytes of one request's body, as it comes and unpacked, unless it is answered as a stream
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().body_bytes_max)]
+    pub(crate) body_max: usize,
+    /// How the server's own log is written, to standard error
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormatArg::Text)]
+    pub(crate) log_format: LogFormatArg,
+    /// Say in it of each request how it was answered
+    #[arg(long)]
+    pub(crate) verbose: bool,
+    #[command(flatten)]
+    pub(crate) new: NewLogArgs,
+}
+
+/// How the server's own log is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormatArg {
+    /// For people
+    Text,
+    /// A line of JSON for each thing that happens
+    Json,
+}
+
+/// Runs the command.
+pub(crate) fn run(shared: &Shared, args: &ServeArgs, out: &mut Out) -> Result<Ending, Failure> {
+    let format = match args.log_format {
+        LogFormatArg::Text => LogFormat::Text,
+        LogFormatArg::Json => LogFormat::Json,
+    };
+    format.begin(args.verbose);
+    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
+    let config = Config {
+        log: shared.log.clone(),
+        options: options(shared, &args.new),
+        listen: args.listen,
+        tokens: args.tokens.clone(),
+        tls: tls.map(|(certificates, key)| TlsFiles { certificates, key }),
+        limits: Limits {
+            connections_max: args.connections_max,
+            body_bytes_max: args.body_max,
+            ..Limits::default()
+        },
+    };
+    let is_json = out.format() == Format::Json;
+    let mut told = Ok(());
+    let mut ready = |url: &str| {
+        let line = if is_json {
+            format!("{{\"url\": \"{url}\"}}\n")
+        } else {
+            format!("{url} has the log in {}\n", config.log.display())
+        };
+        told = out.text(&line).and_then(|()| out.done());
+    };
+    let served = serve::run(&config, &mut ready);
+    match served {
+        Ok(()) => {}
+        Err(serve::Failure::Log(error)) => return Err(error.into()),
+        Err(serve::Failure::Start(reason)) => return Err(Failure::Other(reason)),
+    }
+    match told {
+        Ok(()) | Err(Failure::Closed) => Ok(Ending::Done),
+        Err(failure) => Err(failure),
+    }
+}

@@ -1,0 +1,142 @@
+//! New events, read once for all who follow: a thread renders them while there is anybody to hear
+//! them, and whoever is too slow for that reads the log itself again.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use axum::body::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::{broadcast, watch};
+
+use super::metrics::Metrics;
+use super::problem::in_full;
+use crate::{Error, Record, Store};
+
+/// Pieces that a follower may be behind before it goes back to the log.
+const BEHIND_MAX: usize = 64;
+/// A piece has at most so many bytes, and one event more.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// An event as it is told.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) sequence: u64,
+    pub(super) event: Bytes,
+}
+
+/// Some events that follow each other.
+pub(super) type Piece = Arc<Vec<Told>>;
+
+/// Where new events are heard.
+#[derive(Clone)]
+pub(super) struct Hub {
+    pieces: broadcast::Sender<Piece>,
+}
+
+impl Hub {
+    /// Starts the thread. It ends when it is told to stop, or by an error.
+    pub(super) fn start(
+        store: Store,
+        runtime: Handle,
+        synced: watch::Receiver<u64>,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(Hub, JoinHandle<()>), Error> {
+        let (pieces, _) = broadcast::channel(BEHIND_MAX);
+        let hub = Hub { pieces: pieces.clone() };
+        let run = move || {
+            if let Err(error) = tell(&store, &runtime, &pieces, synced, stop) {
+                tracing::error!(error = %in_full(&error), "events can no longer be told");
+            }
+        };
+        let thread = thread::Builder::new().name("follow".to_owned()).spawn(run);
+        let thread = thread.map_err(|source| Error::Io {
+            action: "start a thread for",
+            path: "the followers".into(),
+            source,
+        })?;
+        Ok((hub, thread))
+    }
+
+    /// Hears what is new from now on.
+    pub(super) fn listen(&self) -> broadcast::Receiver<Piece> {
+        self.pieces.subscribe()
+    }
+}
+
+fn tell(
+    store: &Store,
+    runtime: &Handle,
+    pieces: &broadcast::Sender<Piece>,
+    mut synced: watch::Receiver<u64>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Error> {
+    let mut follower = None;
+    while !*stop.borrow() {
+        let end = *synced.borrow_and_update();
+        if pieces.receiver_count() == 0 {
+            follower = None;
+        } else {
+            let follower = match &mut follower {
+                Some(follower) => follower,
+                // Whoever came before this reads up to here, and finds a gap before what follows.
+                None => follower.insert(store.follow(end)?),
+            };
+            while follower.position() < end {
+                let piece = read(|each| follower.catch_up(each), store.rules().currency)?.0;
+                if piece.is_empty() {
+                    break;
+                }
+                // Nobody may be left.
+                if pieces.send(Arc::new(piece)).is_err() {}
+            }
+        }
+        runtime.block_on(async {
+            tokio::select! {
+                changed = synced.changed() => if changed.is_err() {
+                    // The order to stop comes.
+                    let _stopped = stop.changed().await;
+                },
+                _ = stop.changed() => {}
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Receives records.
+pub(super) type Each<'a> = &'a mut dyn FnMut(&Record<'_>) -> Result<bool, Error>;
+
+/// Reads one piece; whether there was more.
+pub(super) fn read<T>(
+    records: impl FnOnce(Each<'_>) -> Result<T, Error>,
+    currency: [u8; 3],
+) -> Result<(Vec<Told>, bool), Error> {
+    let (mut piece, mut bytes, mut is_more) = (Vec::new(), 0, false);
+    records(&mut |record| {
+        let mut event = String::new();
+        record.event.to_json(currency, &mut event);
+        bytes += event.len();
+        piece.push(Told { sequence: record.sequence, event: event.into() });
+        is_more = bytes >= PIECE_BYTES;
+        Ok(!is_more)
+    })?;
+    Ok((piece, is_more))
+}
+
+/// Counts a follower for as long as it is there.
+pub(super) struct Counted {
+    metrics: Arc<Metrics>,
+}
+
+impl Counted {
+    pub(super) fn new(metrics: &Arc<Metrics>) -> Counted {
+        metrics.followers.inc();
+        Counted { metrics: Arc::clone(metrics) }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.metrics.followers.dec();
+    }
+}

@@ -1,0 +1,153 @@
+//! `POST /v1/events`: one request is one call, answered after its sync.
+
+use std::io::{BufRead, Cursor, Read};
+
+use axum::body::{Body, Bytes};
+use axum::extract::State as Of;
+use axum::http::header::{ACCEPT, CONTENT_ENCODING};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+
+use super::limits::Place;
+use super::problem::Problem;
+use super::state::{Shared, State};
+use super::{stream, tell};
+use crate::unpack::{decoded, is_archive};
+use crate::wire::{ReceiptJson, RejectedJson};
+use crate::{Appended, Error, Prepared};
+
+/// A body up to so many bytes is read where it came in; reading a longer one would keep others
+/// waiting.
+const SMALL_BYTES: usize = 16 << 10;
+
+/// Append events
+///
+/// A JSON array, one event or NDJSON; plain, gzip or zstd. The answer comes after the sync. An event
+/// that the log has already is a duplicate, so a request may be sent again at any time. With `Accept:
+/// application/x-ndjson` the body may have any length: each line of the answer is the receipt of a
+/// batch, given as soon as it is on the disk.
+#[utoipa::path(
+    post, path = "/v1/events", tag = "events",
+    request_body(content = String, content_type = "application/x-ndjson", description = "Events"),
+    responses(
+        (status = 200, description = "The receipt, after the sync", content_type = "application/json"),
+        (status = 400, description = "The body cannot be read", content_type = "application/problem+json"),
+        (status = 413, description = "Too long for one call", content_type = "application/problem+json"),
+        (status = 415, description = "An encoding that is not known", content_type = "application/problem+json"),
+        (status = 503, description = "Too much waits already, or the log takes nothing", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn post(Of(state): Of<Shared>, headers: HeaderMap, body: Body) -> Response {
+    let answered = match encoding(&headers) {
+        Err(problem) => Err(problem),
+        Ok(_) if !state.metrics.is_writable() => Err(Problem::busy(
+            "the log takes no events since a write failed: whoever runs the server looks after the \
+             disk and restarts it",
+        )),
+        Ok(_) if wants_stream(&headers) => Ok(stream::answer(state, body)),
+        Ok(packed) => one_call(&state, body, packed).await.map(tell::json),
+    };
+    answered.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Whether the body says that it is packed. What it is, is told by its first bytes.
+fn encoding(headers: &HeaderMap) -> Result<bool, Problem> {
+    let Some(value) = headers.get(CONTENT_ENCODING) else { return Ok(false) };
+    match value.to_str().map(str::trim) {
+        Ok("identity" | "") => Ok(false),
+        Ok("gzip" | "x-gzip" | "zstd") => Ok(true),
+        _ => {
+            let detail = "a body may be plain, gzip or zstd";
+            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+        }
+    }
+}
+
+fn wants_stream(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|one| {
+        let media = one.split(';').next().unwrap_or_default().trim();
+        media.eq_ignore_ascii_case("application/x-ndjson")
+    })
+}
+
+async fn one_call(state: &Shared, body: Body, packed: bool) -> Result<String, Problem> {
+    let mut place = state.room.place()?;
+    let body = collect(state, body, &mut place).await?;
+    let is_packed = packed || is_archive(&body);
+    if is_packed {
+        // What it is unpacked to has room, too.
+        place.grow(state.limits.body_bytes_max)?;
+    }
+    let call = if body.len() <= SMALL_BYTES && !is_packed {
+        prepare(state, Cursor::new(body))?
+    } else {
+        state.aside(move |state| unpack(state, body)).await?
+    };
+    let (done, _place) = state.committer.commit(call, place).await?;
+    Ok(receipt(&done, |index| index))
+}
+
+/// The receipt of a call, as JSON; `index_of` tells which event of the request one was.
+pub(super) fn receipt(done: &Appended, index_of: impl Fn(u64) -> u64) -> String {
+    let rejected = done.rejected.iter();
+    let rejected = rejected.map(|one| RejectedJson::new(index_of(one.index), &one.rejection));
+    crate::wire::line(&ReceiptJson::with_events(&done.receipt, rejected.collect()))
+}
+
+async fn collect(state: &State, body: Body, place: &mut Place) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let mut pieces = body.into_data_stream();
+    while let Some(piece) = pieces.next().await {
+        let piece: Bytes = piece.map_err(|error| unreadable(&error))?;
+        if bytes.len() + piece.len() > state.limits.body_bytes_max {
+            return Err(too_long(state));
+        }
+        place.grow(piece.len())?;
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+/// Why a body did not come to its end.
+fn unreadable(error: &axum::Error) -> Problem {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<tower_http::timeout::TimeoutError>() {
+            let detail = "the next piece of the body did not come in time";
+            return Problem::new(StatusCode::REQUEST_TIMEOUT, detail);
+        }
+        cause = error.source();
+    }
+    Problem::bad_request("the body ends before its end: nothing of it was appended")
+}
+
+fn too_long(state: &State) -> Problem {
+    let detail = format!(
+        "one call has at most {} bytes and 65,536 events: send several, or ask for a stream of \
+         receipts (Accept: application/x-ndjson), which takes any length",
+        state.limits.body_bytes_max
+    );
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+}
+
+fn unpack(state: &State, body: Vec<u8>) -> Result<Prepared, Problem> {
+    let unpacked = decoded(Box::new(Cursor::new(body)));
+    let unpacked = unpacked.map_err(|_io| Problem::bad_request("the archive cannot be read"))?;
+    let most = state.limits.body_bytes_max as u64;
+    // One byte more, to tell what is too long from what just fits.
+    let mut source = unpacked.take(most + 1);
+    let call = prepare(state, &mut source)?;
+    if source.limit() == 0 { Err(too_long(state)) } else { Ok(call) }
+}
+
+fn prepare(state: &State, mut source: impl BufRead) -> Result<Prepared, Problem> {
+    state.appender.prepare_json(&mut source).map_err(|error| match error {
+        Error::Options { .. } => too_long(state),
+        Error::Io { .. } => {
+            Problem::bad_request("the body is packed and cannot be unpacked: nothing was appended")
+        }
+        error => Problem::from(error),
+    })
+}

@@ -1,0 +1,101 @@
+//! Why a request was not carried out, as `application/problem+json`: what, where, what to do.
+
+use std::borrow::Cow;
+
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use crate::Error;
+use crate::wire::{ProblemJson, line};
+
+/// An answer that is no success.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    pub(super) detail: Cow<'static, str>,
+    /// After how many seconds it is worth asking again.
+    pub(super) retry_after: Option<u16>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Problem {
+        Problem { status, detail: detail.into(), retry_after: None }
+    }
+
+    pub(super) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// Too much is waiting already.
+    pub(super) fn busy(detail: impl Into<Cow<'static, str>>) -> Problem {
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        Problem { retry_after: Some(1), ..problem }
+    }
+
+    pub(super) fn stopping() -> Problem {
+        Problem::busy("the server is stopping: ask again once it is back")
+    }
+
+    /// What it says, as a value of JSON.
+    pub(super) fn json(&self) -> ProblemJson<'_> {
+        ProblemJson {
+            status: self.status.as_u16(),
+            title: Cow::Borrowed(self.status.canonical_reason().unwrap_or("Problem")),
+            detail: Cow::Borrowed(&self.detail),
+        }
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Problem {
+        match error {
+            Error::Full => Problem::busy("too many events wait to be appended: send them again"),
+            Error::Closed => Problem::stopping(),
+            Error::Options { reason } => Problem::bad_request(reason.clone()),
+            Error::Poisoned { .. } => Problem::busy(format!(
+                "{error}: whoever runs the server looks after the disk and restarts it; what was \
+                 written already will be duplicates then"
+            )),
+            // A path or a byte of damage is nobody's business who only asks.
+            _ => {
+                tracing::error!(error = %in_full(error), "the log cannot be read");
+                let detail = "the log cannot be read: the server's own log says why";
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+            }
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        Problem::from(&error)
+    }
+}
+
+/// What an error says, and what it stems from.
+pub(super) fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, line(&self.json())).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

@@ -1,0 +1,79 @@
+//! What all requests share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+
+use super::auth::Tokens;
+use super::commit::Committer;
+use super::hub::Hub;
+use super::limits::{Limits, Room};
+use super::live::Live;
+use super::metrics::Metrics;
+use super::problem::Problem;
+use crate::{Appender, Error, Store};
+
+/// Handed to every handler; cheap to clone.
+pub(super) type Shared = Arc<State>;
+
+pub(super) struct State {
+    pub(super) log: PathBuf,
+    pub(super) appender: Appender,
+    pub(super) committer: Committer,
+    pub(super) live: Live,
+    pub(super) hub: Hub,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) tokens: Option<Tokens>,
+    pub(super) limits: Limits,
+    pub(super) room: Room,
+    /// Leave to read much of the log for one answer.
+    pub(super) heavy: Arc<Semaphore>,
+    /// All events below are on the disk.
+    pub(super) synced: watch::Receiver<u64>,
+    /// Whether the server was told to stop.
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+/// Answers at a time that read much of the log.
+pub(super) const HEAVY_MAX: usize = 2;
+
+impl State {
+    /// A store to ask.
+    pub(super) fn reader(&self) -> Result<Store, Error> {
+        self.appender.reader()
+    }
+
+    /// Does on another thread what reads files or takes more than a few microseconds.
+    pub(super) async fn aside<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&State) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let state = Arc::clone(self);
+        match tokio::task::spawn_blocking(move || work(&state)).await {
+            Ok(done) => done,
+            Err(_panicked) => Err(Problem::new(
+                axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+                "the server made a mistake over this request: its own log says which",
+            )),
+        }
+    }
+
+    /// The same for what reads much of the log: a few at a time, and whoever comes beyond that is
+    /// to come again.
+    pub(super) async fn heavy<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&State) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let leave = Arc::clone(&self.heavy).try_acquire_owned();
+        let leave = leave.map_err(|_full| {
+            Problem::busy("others ask for as much of the log as can be read at a time")
+        })?;
+        self.aside(move |state| {
+            let done = work(state);
+            drop(leave);
+            done
+        })
+        .await
+    }
+}

@@ -1,0 +1,277 @@
+//! `POST /v1/events` of any length: events are committed in batches as they come, and each batch
+//! is acknowledged by a line of its own.
+//!
+//! A thread reads the body, which a task hands to it piece by piece. A batch ends when it is large
+//! enough, and whenever nothing more has come: nobody's event waits for the next one. An event
+//! whose customer or order is not known yet is held, and comes first in the batches that follow,
+//! until [`HOLD_TIME`] or [`HELD_MAX`] is over: arrival order is not promised.
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use futures_util::StreamExt;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::ingest::receipt;
+use super::limits::Place;
+use super::problem::Problem;
+use super::state::Shared;
+use super::tell::{self, Lines};
+use crate::unpack::decoded;
+use crate::wire::line;
+use crate::{Appended, Event, Flow, Prepared, ReadError, Reason, Rejection, Rules, read_events};
+
+/// A batch has at most so many events, and so many bytes of them.
+const BATCH_EVENTS: usize = 4_096;
+const BATCH_BYTES: usize = 1 << 20;
+/// How long an event waits for its customer or order, noticed when the next batch ends.
+const HOLD_TIME: Duration = Duration::from_secs(5);
+/// So many wait at most, the oldest are given up.
+const HELD_MAX: usize = 100_000;
+const HELD_BYTES_MAX: usize = 16 << 20;
+
+/// Begins to read the body, and answers with receipts as they are earned.
+pub(super) fn answer(state: Shared, body: Body) -> Response {
+    let (lines, response) = tell::ndjson();
+    let (pieces, handed) = mpsc::channel(4);
+    tokio::spawn(hand_over(body, pieces));
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || read(state, handed, lines, runtime));
+    response
+}
+
+async fn hand_over(body: Body, pieces: mpsc::Sender<io::Result<Bytes>>) {
+    let mut body = body.into_data_stream();
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(io::Error::other);
+        if pieces.send(piece).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads all events, and says at the end why it was not the end, if so.
+fn read(state: Shared, pieces: mpsc::Receiver<io::Result<Bytes>>, lines: Lines, runtime: Handle) {
+    let rules = state.appender.rules().clone();
+    let stop = state.stop.clone();
+    let batch = Batch::new(state, lines.clone(), runtime);
+    let Ok(batch) = batch.map_err(|problem| tell_problem(&lines, &problem)) else { return };
+    let batch = Arc::new(Mutex::new(batch));
+    let pieces = Pieces { pieces, left: Bytes::new(), batch: Arc::clone(&batch) };
+    let mut at_event = |incoming: crate::Incoming<'_>| {
+        let mut batch = lock(&batch);
+        batch.push(incoming.event, incoming.text);
+        if *stop.borrow() && batch.problem.is_none() {
+            batch.flush();
+            batch.problem = Some(Problem::stopping());
+        } else if batch.is_full() {
+            batch.flush();
+        }
+        Ok(if batch.problem.is_some() { Flow::Stop } else { Flow::Continue })
+    };
+    let read = decoded(Box::new(pieces))
+        .map_err(ReadError::Source)
+        .and_then(|mut source| read_events(&mut *source, &rules, &mut at_event).map(|_flow| ()));
+    let mut batch = lock(&batch);
+    if batch.problem.is_none() {
+        batch.end();
+    }
+    if batch.problem.is_none() && read.is_err() {
+        let detail = "the body ends before its end, or cannot be unpacked: what was acknowledged \
+                      before is in the log";
+        batch.problem = Some(Problem::bad_request(detail));
+    }
+    if let Some(problem) = &batch.problem {
+        tell_problem(&lines, problem);
+    }
+}
+
+fn lock(batch: &Mutex<Batch>) -> MutexGuard<'_, Batch> {
+    batch.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn tell_problem(lines: &Lines, problem: &Problem) {
+    let mut text = format!("{{\"error\": {}}}", line(&problem.json()));
+    text.push('\n');
+    // Whoever is gone is told nothing.
+    if lines.blocking_send(Ok(Bytes::from(text))).is_err() {}
+}
+
+/// The body as a reader has it. Before it waits for more it ends the batch.
+struct Pieces {
+    pieces: mpsc::Receiver<io::Result<Bytes>>,
+    left: Bytes,
+    batch: Arc<Mutex<Batch>>,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.left.is_empty() {
+            let piece = match self.pieces.try_recv() {
+                Ok(piece) => Some(piece),
+                Err(mpsc::error::TryRecvError::Disconnected) => None,
+                Err(mpsc::error::TryRecvError::Empty) => {
+                    let mut batch = lock(&self.batch);
+                    batch.flush();
+                    if batch.problem.is_some() {
+                        return Err(io::Error::other("the batch was not committed"));
+                    }
+                    drop(batch);
+                    self.pieces.blocking_recv()
+                }
+            };
+            match piece {
+                Some(piece) => self.left = piece?,
+                None => return Ok(0),
+            }
+        }
+        let count = buffer.len().min(self.left.len());
+        let piece = self.left.split_to(count);
+        buffer.get_mut(..count).expect("no more than that").copy_from_slice(&piece);
+        Ok(count)
+    }
+}
+
+/// The events that have come since the last acknowledgement.
+struct Batch {
+    state: Shared,
+    lines: Lines,
+    runtime: Handle,
+    rules: Rules,
+    /// Room for one batch and what is held before it.
+    place: Option<Place>,
+    call: Prepared,
+    /// What each event of the call was in the request, and its text.
+    items: Vec<Item>,
+    bytes: usize,
+    held: Vec<Item>,
+    /// Whether there is anything but what was held.
+    is_new: bool,
+    events: u64,
+    /// Why nothing more is taken.
+    problem: Option<Problem>,
+}
+
+struct Item {
+    index: u64,
+    text: Vec<u8>,
+    since: Instant,
+}
+
+impl Batch {
+    fn new(state: Shared, lines: Lines, runtime: Handle) -> Result<Batch, Problem> {
+        let mut place = state.room.place()?;
+        place.grow(BATCH_BYTES)?;
+        let rules = state.appender.rules().clone();
+        Ok(Batch {
+            state,
+            lines,
+            runtime,
+            call: Prepared::new(rules.clone()),
+            rules,
+            place: Some(place),
+            items: Vec::new(),
+            bytes: 0,
+            held: Vec::new(),
+            is_new: false,
+            events: 0,
+            problem: None,
+        })
+    }
+
+    fn push(&mut self, event: Result<Event<'_>, Rejection>, text: &[u8]) {
+        self.call.push(event, text);
+        let text = text.to_vec();
+        self.bytes += text.len();
+        self.items.push(Item { index: self.events, text, since: Instant::now() });
+        self.events += 1;
+        self.is_new = true;
+    }
+
+    fn is_full(&self) -> bool {
+        self.items.len() >= BATCH_EVENTS || self.bytes >= BATCH_BYTES
+    }
+
+    /// Commits what has come, if anything has.
+    fn flush(&mut self) {
+        if self.is_new && self.problem.is_none() {
+            self.commit(false);
+        }
+    }
+
+    /// Commits the rest, and gives up what is held.
+    fn end(&mut self) {
+        if !self.items.is_empty() || self.events == 0 {
+            self.commit(true);
+        }
+    }
+
+    fn commit(&mut self, is_last: bool) {
+        let call = std::mem::replace(&mut self.call, Prepared::new(self.rules.clone()));
+        let items = std::mem::take(&mut self.items);
+        let Some(place) = self.place.take() else { return };
+        let done = self.runtime.block_on(self.state.committer.commit(call, place));
+        let (mut done, place) = match done {
+            Ok(done) => done,
+            Err(problem) => {
+                self.problem = Some(problem);
+                return;
+            }
+        };
+        self.place = Some(place);
+        if !is_last {
+            self.hold(&mut done, &items);
+        }
+        let index = |index: u64| {
+            let at = usize::try_from(index).ok().and_then(|at| items.get(at));
+            at.map_or(index, |item| item.index)
+        };
+        let mut text = receipt(&done, index);
+        text.push('\n');
+        if self.lines.blocking_send(Ok(Bytes::from(text))).is_err() {
+            self.problem = Some(Problem::bad_request("nobody reads the receipts any more"));
+        }
+        self.take_up_held();
+    }
+
+    /// Takes out of the receipt what may still find its customer or order.
+    fn hold(&mut self, done: &mut Appended, items: &[Item]) {
+        let now = Instant::now();
+        let mut held_bytes = 0;
+        let mut held = Vec::new();
+        done.rejected.retain(|one| {
+            let reason = one.rejection.reason;
+            let waits = matches!(reason, Reason::UnknownCustomer | Reason::UnknownOrder);
+            let item = usize::try_from(one.index).ok().and_then(|at| items.get(at));
+            let Some(item) = item.filter(|_| waits) else { return true };
+            held_bytes += item.text.len();
+            let is_over = now.duration_since(item.since) > HOLD_TIME
+                || held.len() >= HELD_MAX
+                || held_bytes > HELD_BYTES_MAX;
+            if is_over {
+                return true;
+            }
+            held.push(Item { index: item.index, text: item.text.clone(), since: item.since });
+            if let Some(count) = done.receipt.reasons.get_mut(&reason) {
+                *count -= 1;
+            }
+            false
+        });
+        done.receipt.reasons.retain(|_, count| *count > 0);
+        self.held = held;
+    }
+
+    /// What is held comes first in the next batch, in the order in which it came.
+    fn take_up_held(&mut self) {
+        self.is_new = false;
+        self.bytes = 0;
+        for item in std::mem::take(&mut self.held) {
+            self.call.push(Event::from_json(&item.text, &self.rules), &item.text);
+            self.items.push(item);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! How answers leave: JSON at once, or lines as they come.
+
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+/// A line of JSON as a whole answer.
+pub(super) fn json(mut line: String) -> Response {
+    line.push('\n');
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], line).into_response()
+}
+
+/// Pieces that wait for a slow reader at most; who makes them waits then.
+const WAITING_MAX: usize = 8;
+
+/// The writing end of an answer that goes on.
+pub(super) type Lines = mpsc::Sender<Result<Bytes, Infallible>>;
+
+/// An answer of lines of JSON, and where they are to be written.
+pub(super) fn ndjson() -> (Lines, Response) {
+    let (written, body) = mpsc::channel(WAITING_MAX);
+    (written, lines(ReceiverStream::new(body)))
+}
+
+/// An answer of pieces that have lines of JSON.
+pub(super) fn lines(
+    pieces: impl futures_util::Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+) -> Response {
+    let headers = [(CONTENT_TYPE, "application/x-ndjson"), (CACHE_CONTROL, "no-store")];
+    (headers, Body::from_stream(pieces)).into_response()
+}
