@@ -143,11 +143,14 @@ fn unpack(state: &State, body: Vec<u8>) -> Result<Prepared, Problem> {
 }
 
 fn prepare(state: &State, mut source: impl BufRead) -> Result<Prepared, Problem> {
-    state.appender.prepare_json(&mut source).map_err(|error| match error {
-        Error::Options { .. } => too_long(state),
-        Error::Io { .. } => {
-            Problem::bad_request("the body is packed and cannot be unpacked: nothing was appended")
+    state.appender.prepare_json(&mut source).map_err(|error| {
+        if matches!(error, Error::Options { .. }) {
+            too_long(state)
+        } else if matches!(error, Error::Io { .. }) {
+            let detail = "the body is packed and cannot be unpacked: nothing was appended";
+            Problem::bad_request(detail)
+        } else {
+            Problem::from(error)
         }
-        error => Problem::from(error),
     })
 }
