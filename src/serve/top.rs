@@ -23,13 +23,16 @@ use crate::{Question, TimeFrame, Top};
 #[into_params(parameter_in = Query)]
 pub(super) struct QuestionQuery {
     /// The time that counts: `dataset`, `customer`, or two dates, both included: `FROM..TO`
-    #[param(default = "dataset", example = "2017-01-01..2017-03-31")]
+    #[param(
+        default = "dataset",
+        pattern = r"^(dataset|customer|20[0-9]{2}-0[1-6]-1[0-9]\.\.20[0-9]{2}-1[0-2]-2[0-9])$"
+    )]
     frame: Option<String>,
     /// The day on which weeks start: `sunday` or `monday`
-    #[param(default = "sunday")]
+    #[param(default = "sunday", pattern = "^(sunday|monday)$")]
     week_start: Option<String>,
     /// Years for which a customer stays one
-    #[param(default = "10")]
+    #[param(default = "10", example = "2.5")]
     lifespan_years: Option<String>,
 }
 
@@ -60,12 +63,19 @@ pub(super) struct TopQuery {
     #[param(default = 10, minimum = 1, maximum = 1_000_000)]
     x: Option<usize>,
     /// Answer only once everything below this sequence counts, as the `end` of a receipt
+    #[serde(default, deserialize_with = "super::tell::number")]
     min_end: Option<u64>,
-    #[serde(default)]
+    /// The time that counts: `dataset`, `customer`, or two dates, both included: `FROM..TO`
+    #[param(
+        default = "dataset",
+        pattern = r"^(dataset|customer|20[0-9]{2}-0[1-6]-1[0-9]\.\.20[0-9]{2}-1[0-2]-2[0-9])$"
+    )]
     frame: Option<String>,
-    #[serde(default)]
+    /// The day on which weeks start: `sunday` or `monday`
+    #[param(default = "sunday", pattern = "^(sunday|monday)$")]
     week_start: Option<String>,
-    #[serde(default)]
+    /// Years for which a customer stays one
+    #[param(default = "10", example = "2.5")]
     lifespan_years: Option<String>,
 }
 
