@@ -42,6 +42,16 @@ pub(super) struct EventsQuery {
     limit: Option<u64>,
 }
 
+/// The header that a browser sends when it comes back.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is there for the document: the header is read by hand")]
+struct LastEvent {
+    /// Go on after this sequence
+    #[param(rename = "Last-Event-ID", required = false, value_type = u64)]
+    id: Option<u64>,
+}
+
 /// What goes to a reader.
 enum Tell {
     Events(Piece),
@@ -55,7 +65,7 @@ enum Tell {
 /// with the sequence as its id. Where the end of what there was is reached, `caught_up` says so.
 #[utoipa::path(
     get, path = "/v1/events", tag = "events",
-    params(EventsQuery, ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this sequence")),
+    params(EventsQuery, LastEvent),
     responses(
         (status = 200, description = "The events", content(
             (String = "application/x-ndjson"), (String = "text/event-stream"))),
