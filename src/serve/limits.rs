@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::Problem;
@@ -39,6 +40,16 @@ impl Default for Limits {
             body_time: Duration::from_secs(30),
             stop_time: Duration::from_secs(10),
         }
+    }
+}
+
+/// Lets as many files be open as the system allows: each connection is one, and the usual limit is
+/// far below what it could be.
+pub(super) fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if limit.current != limit.maximum && setrlimit(Resource::Nofile, raised).is_err() {
+        tracing::warn!("the limit of open files stays as it is");
     }
 }
 

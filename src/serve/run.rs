@@ -22,7 +22,7 @@ use super::api;
 use super::auth::Tokens;
 use super::commit::Committer;
 use super::hub::Hub;
-use super::limits::{Limits, Room};
+use super::limits::{Limits, Room, raise_open_files};
 use super::live::Live;
 use super::metrics::Metrics;
 use super::state::{HEAVY_MAX, Shared, State};
@@ -117,6 +117,7 @@ pub fn run(config: &Config, ready: impl FnOnce(&str)) -> Result<(), Failure> {
             config.listen
         )));
     }
+    raise_open_files();
     let runtime = Builder::new_multi_thread().enable_all().max_blocking_threads(64).build();
     let runtime = runtime.map_err(start("start the runtime"))?;
     let tls = config.tls.as_ref().map(|files| load(&runtime, files)).transpose()?;
