@@ -52,8 +52,9 @@ impl QuestionQuery {
     }
 }
 
-/// How many.
+/// How many, and by what.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct TopQuery {
     /// How many customers; more than there are gives all
@@ -61,11 +62,14 @@ pub(super) struct TopQuery {
     x: Option<usize>,
     /// Answer only once everything below this sequence counts, as the `end` of a receipt
     min_end: Option<u64>,
-    #[serde(default)]
+    /// The time that counts: `dataset`, `customer`, or two dates, both included: `FROM..TO`
+    #[param(default = "dataset", example = "2017-01-01..2017-03-31")]
     frame: Option<String>,
-    #[serde(default)]
+    /// The day on which weeks start: `sunday` or `monday`
+    #[param(default = "sunday")]
     week_start: Option<String>,
-    #[serde(default)]
+    /// Years for which a customer stays one
+    #[param(default = "10")]
     lifespan_years: Option<String>,
 }
 
