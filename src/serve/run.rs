@@ -26,6 +26,7 @@ use super::limits::{Limits, Room, raise_open_files};
 use super::live::Live;
 use super::metrics::Metrics;
 use super::state::{HEAVY_MAX, Shared, State};
+use super::stream;
 use crate::{Appender, AppenderOptions, Error, Options, Store};
 
 /// The file in the log's directory that has the server's URL while it runs.
@@ -150,6 +151,7 @@ pub fn run(config: &Config, ready: impl FnOnce(&str)) -> Result<(), Failure> {
         limits: config.limits,
         room: Room::new(config.limits.waiting_bytes_max),
         heavy: Arc::new(Semaphore::new(HEAVY_MAX)),
+        streams: Arc::new(Semaphore::new(stream::STREAMS_MAX)),
         synced,
         stop,
     });
