@@ -11,7 +11,7 @@ use super::problem::Problem;
 /// Bounds; every one of them has a default that suits one machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time; further ones wait to be accepted.
+    /// Connections at a time; further ones are closed at once.
     pub connections_max: usize,
     /// Bytes of one request's body, as it comes and as it is unpacked, unless it is answered as a
     /// stream.
