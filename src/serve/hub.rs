@@ -81,7 +81,7 @@ fn tell(
                 // Whoever came before this reads the log up to here, which an empty piece tells.
                 None => {
                     let new = store.follow(end)?;
-                    if pieces.send(Piece::default()).is_err() {}
+                    drop(pieces.send(Piece::default()));
                     follower.insert(new)
                 }
             };

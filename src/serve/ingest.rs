@@ -122,7 +122,7 @@ async fn collect(state: &State, body: Body, place: &mut Place) -> Result<Vec<u8>
         if bytes.len() + piece.len() > state.limits.body_bytes_max {
             // A connection that is closed while somebody writes to it loses the answer.
             let rest = async { while let Some(Ok(_)) = pieces.next().await {} };
-            if tokio::time::timeout(DRAIN_TIME, rest).await.is_err() {}
+            drop(tokio::time::timeout(DRAIN_TIME, rest).await);
             return Err(too_long(state));
         }
         place.grow(piece.len())?;
