@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 
 use super::args::{Format, NewLogArgs, Shared};
 use super::failure::{Ending, Failure};
@@ -41,6 +42,12 @@ pub(crate) struct ServeArgs {
     /// Bytes of one request's body, as it comes and unpacked, unless it is answered as a stream
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().body_bytes_max)]
     pub(crate) body_max: usize,
+    /// Seconds for the line and headers of a request to come
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().header_time.as_secs(), value_parser = value_parser!(u64).range(1..))]
+    pub(crate) header_time: u64,
+    /// Seconds for the next piece of a body to come
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().body_time.as_secs(), value_parser = value_parser!(u64).range(1..))]
+    pub(crate) body_time: u64,
     /// How the server's own log is written, to standard error
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormatArg::Text)]
     pub(crate) log_format: LogFormatArg,
@@ -77,6 +84,8 @@ pub(crate) fn run(shared: &Shared, args: &ServeArgs, out: &mut Out) -> Result<En
         limits: Limits {
             connections_max: args.connections_max,
             body_bytes_max: args.body_max,
+            header_time: Duration::from_secs(args.header_time),
+            body_time: Duration::from_secs(args.body_time),
             ..Limits::default()
         },
     };

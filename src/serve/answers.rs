@@ -1,6 +1,6 @@
 //! What is asked of one customer, and of the log.
 
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State as Of};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -33,9 +33,10 @@ fn unknown() -> Problem {
 )]
 pub(super) async fn customer(
     Of(state): Of<Shared>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     query: Result<Query<QuestionQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
+    let Path(id) = id.map_err(|why| Problem::bad_request(why.body_text()))?;
     let Query(query) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
     let question = query.question()?;
     let text = match question.frame {
@@ -81,7 +82,8 @@ const PAGE_MAX: usize = 1_000;
 
 /// One customer's events
 ///
-/// In the order of the log; `next` is where to go on, null at the end.
+/// Those that name the customer, and each update that gave an order of the customer's to another, in
+/// the order of the log; `next` is where to go on, null at the end.
 #[utoipa::path(
     get, path = "/v1/customers/{id}/events", tag = "answers",
     params(("id" = String, Path, description = "The customer's id, percent-encoded"), PageQuery),
@@ -94,9 +96,10 @@ const PAGE_MAX: usize = 1_000;
 )]
 pub(super) async fn customer_events(
     Of(state): Of<Shared>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
+    let Path(id) = id.map_err(|why| Problem::bad_request(why.body_text()))?;
     let Query(query) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
     let limit = query.limit.unwrap_or(100);
     if limit == 0 || limit > PAGE_MAX {

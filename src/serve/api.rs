@@ -8,7 +8,8 @@ use axum::response::Response;
 use axum::{Router, http};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
-use utoipa::OpenApi;
+use utoipa::OpenApi as _;
+use utoipa::openapi::{ContentBuilder, OpenApi, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,42 +17,18 @@ use super::problem::Problem;
 use super::state::Shared;
 use super::{answers, follow, guard, ingest, tell, top};
 
-#[derive(OpenApi)]
+#[derive(utoipa::OpenApi)]
 #[openapi(info(
     title = "ltvlog",
     description = "An event log that always knows who the most valuable customers are."
 ))]
 struct Document;
 
-/// What is open to everyone.
-fn open() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(answers::health)).routes(routes!(answers::ready))
-}
-
-/// What whoever may read has.
-fn read() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(top::top))
-        .routes(routes!(top::live))
-        .routes(routes!(answers::customer))
-        .routes(routes!(answers::customer_events))
-        .routes(routes!(answers::info))
-        .routes(routes!(answers::metrics))
-        .routes(routes!(follow::events))
-        .routes(routes!(document))
-}
-
-/// What whoever may append has.
-fn append() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(ingest::post))
-}
-
-/// Every path with its handler.
+/// Every path with its handler, and the document.
 pub(super) fn router(state: &Shared) -> Router {
-    let may_read = from_fn_with_state(Arc::clone(state), guard::read);
-    let may_append = from_fn_with_state(Arc::clone(state), guard::append);
-    let all = open().merge(read().route_layer(may_read)).merge(append().route_layer(may_append));
-    let (router, _) = all.split_for_parts();
+    let read = read().route_layer(from_fn_with_state(Arc::clone(state), guard::read));
+    let append = append().route_layer(from_fn_with_state(Arc::clone(state), guard::append));
+    let (router, _) = open().merge(read).merge(append).split_for_parts();
     router
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
@@ -65,14 +42,65 @@ pub(super) fn router(state: &Shared) -> Router {
         .with_state(Arc::clone(state))
 }
 
-/// This document
+/// What everybody may ask.
+fn open() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(answers::health)).routes(routes!(answers::ready))
+}
+
+fn read() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(top::top))
+        .routes(routes!(top::live))
+        .routes(routes!(answers::customer))
+        .routes(routes!(answers::customer_events))
+        .routes(routes!(answers::info))
+        .routes(routes!(answers::metrics))
+        .routes(routes!(follow::events))
+        .routes(routes!(document))
+}
+
+fn append() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(ingest::post))
+}
+
+/// The document alone.
+fn openapi() -> OpenApi {
+    let guarded = read().merge(append()).into_openapi();
+    let mut all = OpenApiRouter::<Shared>::with_openapi(Document::openapi())
+        .merge(open())
+        .merge(read())
+        .merge(append())
+        .into_openapi();
+    for (path, item) in &mut all.paths.paths {
+        if !guarded.paths.paths.contains_key(path) {
+            continue;
+        }
+        let operations = [&mut item.get, &mut item.post];
+        for operation in operations.into_iter().filter_map(Option::as_mut) {
+            for (status, description) in REFUSALS {
+                let problem = ("application/problem+json", ContentBuilder::new().build());
+                let response = ResponseBuilder::new().description(description);
+                let response = response.content(problem.0, problem.1).build();
+                operation.responses.responses.insert(status.to_owned(), response.into());
+            }
+        }
+    }
+    all
+}
+
+/// What may be said to any request but those that are open to everybody.
+const REFUSALS: [(&str, &str); 2] = [
+    ("401", "A token is needed, and this is none"),
+    ("403", "The token is good for something else, or the request is a page's of another origin"),
+];
+
+/// What can be asked here
 #[utoipa::path(
-    get, path = "/v1/openapi.json", tag = "log",
-    responses((status = 200, description = "What can be asked, as OpenAPI", content_type = "application/json"))
+    get, path = "/v1/openapi.json", tag = "health",
+    responses((status = 200, description = "This document", content_type = "application/json"))
 )]
 async fn document() -> Response {
-    let all = OpenApiRouter::with_openapi(Document::openapi()).merge(open()).merge(read());
-    tell::json(crate::wire::line(&all.merge(append()).into_openapi()))
+    tell::json(crate::wire::line(&openapi()))
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {

@@ -116,7 +116,10 @@ fn work(
             }
             Err(error) => {
                 tracing::error!(error = %in_full(&error), "events could not be committed");
-                metrics.refuse_writes();
+                // What was wrong with these calls alone says nothing of those to come.
+                if !matches!(error, Error::Options { .. } | Error::Full | Error::Closed) {
+                    metrics.refuse_writes();
+                }
                 let error = Arc::new(error);
                 for (_place, to) in waiting {
                     if to.send(Err(Arc::clone(&error))).is_err() {}

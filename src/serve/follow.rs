@@ -220,8 +220,8 @@ impl Reader {
             };
             match piece {
                 Ok(piece) => {
-                    let first = piece.first().map_or(self.position, |told| told.sequence);
-                    if first > self.position {
+                    let first = piece.first().map(|told| told.sequence);
+                    if first.is_none_or(|first| first > self.position) {
                         return Ok(true);
                     }
                     if !self.tell(piece, tells).await {

@@ -24,7 +24,7 @@ pub(super) struct Told {
     pub(super) event: Bytes,
 }
 
-/// Some events that follow each other.
+/// Some events that follow each other; none if what came before is to be read from the log.
 pub(super) type Piece = Arc<Vec<Told>>;
 
 /// Where new events are heard.
@@ -78,8 +78,12 @@ fn tell(
         } else {
             let follower = match &mut follower {
                 Some(follower) => follower,
-                // Whoever came before this reads up to here, and finds a gap before what follows.
-                None => follower.insert(store.follow(end)?),
+                // Whoever came before this reads the log up to here, which an empty piece tells.
+                None => {
+                    let new = store.follow(end)?;
+                    drop(pieces.send(Piece::default()));
+                    follower.insert(new)
+                }
             };
             while follower.position() < end {
                 let piece = read(|each| follower.catch_up(each), store.rules().currency)?.0;

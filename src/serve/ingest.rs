@@ -1,10 +1,11 @@
 //! `POST /v1/events`: one request is one call, answered after its sync.
 
-use std::io::{BufRead, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State as Of;
-use axum::http::header::{ACCEPT, CONTENT_ENCODING};
+use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
@@ -21,6 +22,9 @@ use crate::{Appended, Error, Prepared};
 /// waiting.
 const SMALL_BYTES: usize = 16 << 10;
 
+/// For so long the rest of a body that is too long is read, and passed over.
+const DRAIN_TIME: Duration = Duration::from_secs(2);
+
 /// Append events
 ///
 /// A JSON array, one event or NDJSON; plain, gzip or zstd. The answer comes after the sync. An event
@@ -34,8 +38,10 @@ const SMALL_BYTES: usize = 16 << 10;
         description = "A JSON array of events; or one event, or NDJSON, whatever the content type says; nothing is no events"
     ),
     responses(
-        (status = 200, description = "The receipt, after the sync", content_type = "application/json"),
+        (status = 200, description = "The receipt, after the sync, or a line for each batch", content(
+            (String = "application/json"), (String = "application/x-ndjson"))),
         (status = 400, description = "The body cannot be read", content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come in time", content_type = "application/problem+json"),
         (status = 413, description = "Too long for one call", content_type = "application/problem+json"),
         (status = 415, description = "An encoding that is not known", content_type = "application/problem+json"),
         (status = 503, description = "Too much waits already, or the log takes nothing", content_type = "application/problem+json"),
@@ -48,16 +54,26 @@ pub(super) async fn post(Of(state): Of<Shared>, headers: HeaderMap, body: Body) 
             "the log takes no events since a write failed: whoever runs the server looks after the \
              disk and restarts it",
         )),
-        Ok(_) if wants_stream(&headers) => Ok(stream::answer(state, body)),
+        Ok(_) if wants_stream(&headers) => stream::answer(state, body),
+        // Who asks before it sends need not send.
+        Ok(_) if headers.contains_key(EXPECT) && length(&headers) > state.limits.body_bytes_max => {
+            Err(too_long(&state))
+        }
         Ok(packed) => one_call(&state, body, packed).await.map(tell::json),
     };
     answered.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// Whether the body says that it is packed. What it is, is told by its first bytes.
+/// How many bytes the body says to have.
+fn length(headers: &HeaderMap) -> usize {
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    length.and_then(|length| length.parse().ok()).unwrap_or_default()
+}
+
+/// Whether the body says that it is packed. What with, is told by its first bytes.
 fn encoding(headers: &HeaderMap) -> Result<bool, Problem> {
     let Some(value) = headers.get(CONTENT_ENCODING) else { return Ok(false) };
-    match value.to_str().map(str::trim) {
+    match value.to_str().map(|value| value.trim().to_ascii_lowercase()).as_deref() {
         Ok("identity" | "") => Ok(false),
         Ok("gzip" | "x-gzip" | "zstd") => Ok(true),
         _ => {
@@ -78,15 +94,15 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 async fn one_call(state: &Shared, body: Body, packed: bool) -> Result<String, Problem> {
     let mut place = state.room.place()?;
     let body = collect(state, body, &mut place).await?;
-    let is_packed = packed || is_archive(&body);
-    if is_packed {
-        // What it is unpacked to has room, too.
-        place.grow(state.limits.body_bytes_max)?;
+    let is_packed = is_archive(&body);
+    if packed && !is_packed && !body.is_empty() {
+        let detail = "the body is not packed, as its Content-Encoding says: nothing was appended";
+        return Err(Problem::bad_request(detail));
     }
-    let call = if body.len() <= SMALL_BYTES && !is_packed {
-        prepare(state, Cursor::new(body))?
+    let (call, place) = if body.len() <= SMALL_BYTES && !is_packed {
+        (prepare(state, Cursor::new(body))?, place)
     } else {
-        state.aside(move |state| unpack(state, body)).await?
+        state.aside(move |state| unpack(state, body, place)).await?
     };
     let (done, _place) = state.committer.commit(call, place).await?;
     Ok(receipt(&done, |index| index))
@@ -99,12 +115,17 @@ pub(super) fn receipt(done: &Appended, index_of: impl Fn(u64) -> u64) -> String 
     crate::wire::line(&ReceiptJson::with_events(&done.receipt, rejected.collect()))
 }
 
+const BROKEN: &str = "the body ends before its end: nothing of it was appended";
+
 async fn collect(state: &State, body: Body, place: &mut Place) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     let mut pieces = body.into_data_stream();
     while let Some(piece) = pieces.next().await {
-        let piece: Bytes = piece.map_err(|error| unreadable(&error))?;
+        let piece: Bytes = piece.map_err(|error| unreadable(&error, BROKEN))?;
         if bytes.len() + piece.len() > state.limits.body_bytes_max {
+            // A connection that is closed while somebody writes to it loses the answer.
+            let rest = async { while let Some(Ok(_)) = pieces.next().await {} };
+            drop(tokio::time::timeout(DRAIN_TIME, rest).await);
             return Err(too_long(state));
         }
         place.grow(piece.len())?;
@@ -113,8 +134,8 @@ async fn collect(state: &State, body: Body, place: &mut Place) -> Result<Vec<u8>
     Ok(bytes)
 }
 
-/// Why a body did not come to its end.
-fn unreadable(error: &axum::Error) -> Problem {
+/// Why a body did not come to its end; `broken` is what is said if it broke off.
+pub(super) fn unreadable(error: &axum::Error, broken: &'static str) -> Problem {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
         if error.is::<tower_http::timeout::TimeoutError>() {
@@ -123,7 +144,7 @@ fn unreadable(error: &axum::Error) -> Problem {
         }
         cause = error.source();
     }
-    Problem::bad_request("the body ends before its end: nothing of it was appended")
+    Problem::bad_request(broken)
 }
 
 fn too_long(state: &State) -> Problem {
@@ -135,14 +156,51 @@ fn too_long(state: &State) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }
 
-fn unpack(state: &State, body: Vec<u8>) -> Result<Prepared, Problem> {
+fn unpack(state: &State, body: Vec<u8>, place: Place) -> Result<(Prepared, Place), Problem> {
+    let is_packed = is_archive(&body);
     let unpacked = decoded(Box::new(Cursor::new(body)));
-    let unpacked = unpacked.map_err(|_io| Problem::bad_request("the archive cannot be read"))?;
+    let unpacked = unpacked.map_err(|_io| damaged())?;
     let most = state.limits.body_bytes_max as u64;
     // One byte more, to tell what is too long from what just fits.
-    let mut source = unpacked.take(most + 1);
-    let call = prepare(state, &mut source)?;
-    if source.limit() == 0 { Err(too_long(state)) } else { Ok(call) }
+    let mut source = Unpacked { inner: unpacked.take(most + 1), is_packed, place, failed: None };
+    let call = prepare(state, BufReader::with_capacity(SMALL_BYTES, &mut source));
+    let Unpacked { inner, place, failed, .. } = source;
+    match failed {
+        Some(problem) => Err(problem),
+        None if inner.limit() == 0 => Err(too_long(state)),
+        None => Ok((call?, place)),
+    }
+}
+
+/// What a body is unpacked to, which takes room as it comes. It remembers that it broke: to a
+/// reader of events that is an event that is none.
+struct Unpacked<R> {
+    inner: R,
+    is_packed: bool,
+    place: Place,
+    failed: Option<Problem>,
+}
+
+impl<R: Read> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer);
+        let failed = match &read {
+            Ok(count) if self.is_packed => self.place.grow(*count).err(),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Some(damaged()),
+            Ok(_) | Err(_) => None,
+        };
+        match failed {
+            None => read,
+            Some(problem) => {
+                self.failed = Some(problem);
+                Err(io::Error::other("it cannot be read on"))
+            }
+        }
+    }
+}
+
+fn damaged() -> Problem {
+    Problem::bad_request("the body is packed and cannot be unpacked: nothing was appended")
 }
 
 fn prepare(state: &State, mut source: impl BufRead) -> Result<Prepared, Problem> {
@@ -150,8 +208,7 @@ fn prepare(state: &State, mut source: impl BufRead) -> Result<Prepared, Problem>
         if matches!(error, Error::Options { .. }) {
             too_long(state)
         } else if matches!(error, Error::Io { .. }) {
-            let detail = "the body is packed and cannot be unpacked: nothing was appended";
-            Problem::bad_request(detail)
+            damaged()
         } else {
             Problem::from(error)
         }

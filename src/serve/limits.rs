@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::Problem;
@@ -10,7 +11,7 @@ use super::problem::Problem;
 /// Bounds; every one of them has a default that suits one machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time; further ones wait to be accepted.
+    /// Connections at a time; further ones are closed at once.
     pub connections_max: usize,
     /// Bytes of one request's body, as it comes and as it is unpacked, unless it is answered as a
     /// stream.
@@ -39,6 +40,16 @@ impl Default for Limits {
             body_time: Duration::from_secs(30),
             stop_time: Duration::from_secs(10),
         }
+    }
+}
+
+/// Lets as many files be open as the system allows: each connection is one, and the usual limit is
+/// far below what it could be.
+pub(super) fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if limit.current != limit.maximum && setrlimit(Resource::Nofile, raised).is_err() {
+        tracing::warn!("the limit of open files stays as it is");
     }
 }
 

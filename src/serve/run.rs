@@ -22,10 +22,11 @@ use super::api;
 use super::auth::Tokens;
 use super::commit::Committer;
 use super::hub::Hub;
-use super::limits::{Limits, Room};
+use super::limits::{Limits, Room, raise_open_files};
 use super::live::Live;
 use super::metrics::Metrics;
 use super::state::{HEAVY_MAX, Shared, State};
+use super::stream;
 use crate::{Appender, AppenderOptions, Error, Options, Store};
 
 /// The file in the log's directory that has the server's URL while it runs.
@@ -117,6 +118,7 @@ pub fn run(config: &Config, ready: impl FnOnce(&str)) -> Result<(), Failure> {
             config.listen
         )));
     }
+    raise_open_files();
     let runtime = Builder::new_multi_thread().enable_all().max_blocking_threads(64).build();
     let runtime = runtime.map_err(start("start the runtime"))?;
     let tls = config.tls.as_ref().map(|files| load(&runtime, files)).transpose()?;
@@ -149,6 +151,7 @@ pub fn run(config: &Config, ready: impl FnOnce(&str)) -> Result<(), Failure> {
         limits: config.limits,
         room: Room::new(config.limits.waiting_bytes_max),
         heavy: Arc::new(Semaphore::new(HEAVY_MAX)),
+        streams: Arc::new(Semaphore::new(stream::STREAMS_MAX)),
         synced,
         stop,
     });

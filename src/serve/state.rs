@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
@@ -29,6 +30,8 @@ pub(super) struct State {
     pub(super) room: Room,
     /// Leave to read much of the log for one answer.
     pub(super) heavy: Arc<Semaphore>,
+    /// Leave to send a body of any length: each takes a thread and room for its batch.
+    pub(super) streams: Arc<Semaphore>,
     /// All events below are on the disk.
     pub(super) synced: watch::Receiver<u64>,
     /// Whether the server was told to stop.
@@ -37,6 +40,8 @@ pub(super) struct State {
 
 /// Answers at a time that read much of the log.
 pub(super) const HEAVY_MAX: usize = 2;
+/// How long one waits for its turn.
+const HEAVY_PATIENCE: Duration = Duration::from_secs(2);
 
 impl State {
     /// A store to ask.
@@ -59,16 +64,17 @@ impl State {
         }
     }
 
-    /// The same for what reads much of the log: a few at a time, and whoever comes beyond that is
-    /// to come again.
+    /// The same for what reads much of the log: a few at a time, and whoever waits too long for a
+    /// turn is to come again.
     pub(super) async fn heavy<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&State) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let leave = Arc::clone(&self.heavy).try_acquire_owned();
-        let leave = leave.map_err(|_full| {
-            Problem::busy("others ask for as much of the log as can be read at a time")
-        })?;
+        let leave = Arc::clone(&self.heavy).acquire_owned();
+        let Ok(Ok(leave)) = tokio::time::timeout(HEAVY_PATIENCE, leave).await else {
+            let detail = "others ask for as much of the log as can be read at a time";
+            return Err(Problem::busy(detail));
+        };
         self.aside(move |state| {
             let done = work(state);
             drop(leave);

@@ -6,7 +6,7 @@
 //! whose customer or order is not known yet is held, and comes first in the batches that follow,
 //! until [`HOLD_TIME`] or [`HELD_MAX`] is over: arrival order is not promised.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,9 @@ use axum::body::{Body, Bytes};
 use axum::response::Response;
 use futures_util::StreamExt;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use super::ingest::receipt;
+use super::ingest::{receipt, unreadable};
 use super::limits::Place;
 use super::problem::Problem;
 use super::state::Shared;
@@ -30,32 +30,57 @@ const BATCH_EVENTS: usize = 4_096;
 const BATCH_BYTES: usize = 1 << 20;
 /// How long an event waits for its customer or order, noticed when the next batch ends.
 const HOLD_TIME: Duration = Duration::from_secs(5);
-/// So many wait at most, the oldest are given up.
-const HELD_MAX: usize = 100_000;
+/// So many wait at most, so that with a batch they fit into one call; what comes beyond is given up.
+const HELD_MAX: usize = 60_000;
 const HELD_BYTES_MAX: usize = 16 << 20;
+/// Bodies that are read at a time. Others need room and threads, too.
+pub(super) const STREAMS_MAX: usize = 32;
+
+const BROKEN: &str = "the body ends before its end, or cannot be unpacked: what was acknowledged \
+                      before is in the log";
+
+/// Pieces of a body, or why there is no next one.
+type Handed = mpsc::Receiver<Result<Bytes, Problem>>;
 
 /// Begins to read the body, and answers with receipts as they are earned.
-pub(super) fn answer(state: Shared, body: Body) -> Response {
+pub(super) fn answer(state: Shared, body: Body) -> Result<Response, Problem> {
+    let leave = Arc::clone(&state.streams).try_acquire_owned();
+    let leave = leave.map_err(|_full| {
+        Problem::busy("as many bodies of any length are being read as there may be at a time")
+    })?;
     let (lines, response) = tell::ndjson();
     let (pieces, handed) = mpsc::channel(4);
-    tokio::spawn(hand_over(body, pieces));
+    tokio::spawn(hand_over(body, pieces, state.stop.clone()));
     let runtime = Handle::current();
-    tokio::task::spawn_blocking(move || read(state, handed, lines, runtime));
-    response
+    tokio::task::spawn_blocking(move || {
+        read(state, handed, lines, runtime);
+        drop(leave);
+    });
+    Ok(response)
 }
 
-async fn hand_over(body: Body, pieces: mpsc::Sender<io::Result<Bytes>>) {
+/// Hands over what comes, and why it is no more.
+async fn hand_over(
+    body: Body,
+    pieces: mpsc::Sender<Result<Bytes, Problem>>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut body = body.into_data_stream();
-    while let Some(piece) = body.next().await {
-        let piece = piece.map_err(io::Error::other);
-        if pieces.send(piece).await.is_err() {
+    loop {
+        let piece = tokio::select! {
+            piece = body.next() => piece.map(|piece| piece.map_err(|error| unreadable(&error, BROKEN))),
+            _ = stop.wait_for(|stop| *stop) => Some(Err(Problem::stopping())),
+        };
+        let Some(piece) = piece else { return };
+        let is_last = piece.is_err();
+        if pieces.send(piece).await.is_err() || is_last {
             return;
         }
     }
 }
 
 /// Reads all events, and says at the end why it was not the end, if so.
-fn read(state: Shared, pieces: mpsc::Receiver<io::Result<Bytes>>, lines: Lines, runtime: Handle) {
+fn read(state: Shared, pieces: Handed, lines: Lines, runtime: Handle) {
     let rules = state.appender.rules().clone();
     let stop = state.stop.clone();
     let batch = Batch::new(state, lines.clone(), runtime);
@@ -64,6 +89,10 @@ fn read(state: Shared, pieces: mpsc::Receiver<io::Result<Bytes>>, lines: Lines, 
     let pieces = Pieces { pieces, left: Bytes::new(), batch: Arc::clone(&batch) };
     let mut at_event = |incoming: crate::Incoming<'_>| {
         let mut batch = lock(&batch);
+        // It stands for what did not come, of which the answer's last line says why.
+        if batch.why.is_some() {
+            return Ok(Flow::Stop);
+        }
         batch.push(incoming.event, incoming.text);
         if *stop.borrow() && batch.problem.is_none() {
             batch.flush();
@@ -73,18 +102,18 @@ fn read(state: Shared, pieces: mpsc::Receiver<io::Result<Bytes>>, lines: Lines, 
         }
         Ok(if batch.problem.is_some() { Flow::Stop } else { Flow::Continue })
     };
-    let read = decoded(Box::new(pieces))
-        .map_err(ReadError::Source)
-        .and_then(|mut source| read_events(&mut *source, &rules, &mut at_event).map(|_flow| ()));
+    let read = decoded(Box::new(pieces)).map_err(ReadError::Source).and_then(|source| {
+        let noting = Noting { source, batch: Arc::clone(&batch) };
+        let mut source = BufReader::with_capacity(NOTING_BYTES, noting);
+        read_events(&mut source, &rules, &mut at_event).map(|_flow| ())
+    });
     let mut batch = lock(&batch);
     if batch.problem.is_none() {
         batch.end();
     }
-    if batch.problem.is_none() && read.is_err() {
-        let detail = "the body ends before its end, or cannot be unpacked: what was acknowledged \
-                      before is in the log";
-        batch.problem = Some(Problem::bad_request(detail));
-    }
+    let why = batch.why.take();
+    let why = why.or_else(|| read.is_err().then(|| Problem::bad_request(BROKEN)));
+    batch.problem = batch.problem.take().or(why);
     if let Some(problem) = &batch.problem {
         tell_problem(&lines, problem);
     }
@@ -101,9 +130,28 @@ fn tell_problem(lines: &Lines, problem: &Problem) {
     if lines.blocking_send(Ok(Bytes::from(text))).is_err() {}
 }
 
+/// The unpacked body, which remembers that it broke: to a reader of events that is an event that
+/// is none.
+struct Noting {
+    source: Box<dyn BufRead + Send>,
+    batch: Arc<Mutex<Batch>>,
+}
+
+const NOTING_BYTES: usize = 64 << 10;
+
+impl Read for Noting {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer);
+        if read.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted) {
+            lock(&self.batch).why.get_or_insert_with(|| Problem::bad_request(BROKEN));
+        }
+        read
+    }
+}
+
 /// The body as a reader has it. Before it waits for more it ends the batch.
 struct Pieces {
-    pieces: mpsc::Receiver<io::Result<Bytes>>,
+    pieces: Handed,
     left: Bytes,
     batch: Arc<Mutex<Batch>>,
 }
@@ -125,7 +173,11 @@ impl Read for Pieces {
                 }
             };
             match piece {
-                Some(piece) => self.left = piece?,
+                Some(Ok(piece)) => self.left = piece,
+                Some(Err(problem)) => {
+                    lock(&self.batch).why = Some(problem);
+                    return Err(io::Error::other("the body ends before its end"));
+                }
                 None => return Ok(0),
             }
         }
@@ -149,11 +201,13 @@ struct Batch {
     items: Vec<Item>,
     bytes: usize,
     held: Vec<Item>,
-    /// Whether there is anything but what was held.
-    is_new: bool,
+    /// How many of them were not held before.
+    new: usize,
     events: u64,
     /// Why nothing more is taken.
     problem: Option<Problem>,
+    /// Why nothing more came.
+    why: Option<Problem>,
 }
 
 struct Item {
@@ -177,9 +231,10 @@ impl Batch {
             items: Vec::new(),
             bytes: 0,
             held: Vec::new(),
-            is_new: false,
+            new: 0,
             events: 0,
             problem: None,
+            why: None,
         })
     }
 
@@ -189,16 +244,16 @@ impl Batch {
         self.bytes += text.len();
         self.items.push(Item { index: self.events, text, since: Instant::now() });
         self.events += 1;
-        self.is_new = true;
+        self.new += 1;
     }
 
     fn is_full(&self) -> bool {
-        self.items.len() >= BATCH_EVENTS || self.bytes >= BATCH_BYTES
+        self.new >= BATCH_EVENTS || self.bytes >= BATCH_BYTES
     }
 
     /// Commits what has come, if anything has.
     fn flush(&mut self) {
-        if self.is_new && self.problem.is_none() {
+        if self.new > 0 && self.problem.is_none() {
             self.commit(false);
         }
     }
@@ -267,7 +322,7 @@ impl Batch {
 
     /// What is held comes first in the next batch, in the order in which it came.
     fn take_up_held(&mut self) {
-        self.is_new = false;
+        self.new = 0;
         self.bytes = 0;
         for item in std::mem::take(&mut self.held) {
             self.call.push(Event::from_json(&item.text, &self.rules), &item.text);

@@ -52,8 +52,9 @@ impl QuestionQuery {
     }
 }
 
-/// How many.
+/// How many, and by what.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct TopQuery {
     /// How many customers; more than there are gives all

@@ -270,7 +270,7 @@ fn original(line: &[u8]) -> Vec<u8> {
 }
 
 /// Plain, or packed in one of the ways that are told by content.
-fn packed(random: &mut Random, bytes: Vec<u8>) -> Vec<u8> {
+pub(super) fn packed(random: &mut Random, bytes: Vec<u8>) -> Vec<u8> {
     match random.below(4) {
         0 => {
             // Two members, as `cat a.gz b.gz` makes them.
@@ -289,7 +289,7 @@ fn packed(random: &mut Random, bytes: Vec<u8>) -> Vec<u8> {
     }
 }
 
-fn terms_args(terms: &Terms) -> Vec<String> {
+pub(super) fn terms_args(terms: &Terms) -> Vec<String> {
     let mut args = Vec::new();
     if terms.currency != "USD" {
         args.extend(["--currency".to_owned(), terms.currency.clone()]);
@@ -301,7 +301,7 @@ fn terms_args(terms: &Terms) -> Vec<String> {
     args
 }
 
-fn day(days: i64) -> String {
+pub(super) fn day(days: i64) -> String {
     let (year, month, day) = instant::date(days);
     format!("{year:04}-{month:02}-{day:02}")
 }
@@ -321,7 +321,12 @@ fn query_args(query: &Query) -> Vec<String> {
 }
 
 /// What `top` prints. Each customer's own frame is no frame of all: there what it says is taken.
-fn top_object(model: &Model, query: &Query, said: Option<&Json>, customers: Vec<Json>) -> Json {
+pub(super) fn top_object(
+    model: &Model,
+    query: &Query,
+    said: Option<&Json>,
+    customers: Vec<Json>,
+) -> Json {
     let span = match query.frame {
         _ if model.log.is_empty() => None,
         Frame::Window(from, to) => Some((from * DAY_US, (to + 1) * DAY_US - 1)),
@@ -349,12 +354,12 @@ fn top_object(model: &Model, query: &Query, said: Option<&Json>, customers: Vec<
     ])
 }
 
-fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
+pub(super) fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
     Json::Object(members.map(|(name, value)| (name.to_owned(), value)).into()).normal()
 }
 
 /// A customer object of `top`, or with no rank of `stats`.
-fn customer(one: &Figures, rank: Option<usize>) -> Json {
+pub(super) fn customer(one: &Figures, rank: Option<usize>) -> Json {
     let text = |text: &Option<String>| text.as_deref().map_or(Json::Null, Json::text);
     let number = |number: i64| Json::Number(number.to_string());
     let mut members = vec![

@@ -55,5 +55,9 @@ mod cli;
 #[cfg(feature = "cli")]
 mod transcripts;
 
+// server: the log over HTTP, as the built program serves it.
+#[cfg(all(feature = "cli", feature = "serve"))]
+mod server;
+
 // tidy: the house rules that a compiler does not know.
 mod tidy;
