@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use super::problem::Problem;
 use super::state::Shared;
-use super::{answers, follow, guard, ingest, tell, top};
+use super::{answers, follow, guard, ingest, page, tell, top};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -37,6 +37,13 @@ pub(super) fn router(state: &Shared) -> Router {
         .routes(routes!(answers::info))
         .routes(routes!(answers::metrics))
         .routes(routes!(follow::events))
+        .routes(routes!(page::status::status))
+        .routes(routes!(page::figures::weeks))
+        .routes(routes!(page::figures::distribution))
+        .routes(routes!(page::figures::customer_weeks))
+        .routes(routes!(page::figures::weeks_svg))
+        .routes(routes!(page::figures::distribution_svg))
+        .routes(routes!(page::figures::customer_weeks_svg))
         .route("/v1/openapi.json", get(document))
         .route_layer(from_fn_with_state(Arc::clone(state), guard::read));
     let append = OpenApiRouter::new()
@@ -48,6 +55,7 @@ pub(super) fn router(state: &Shared) -> Router {
         .merge(append)
         .split_for_parts();
     router
+        .merge(page::files())
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods")
@@ -72,6 +80,13 @@ fn openapi() -> utoipa::openapi::OpenApi {
         .routes(routes!(answers::info))
         .routes(routes!(answers::metrics))
         .routes(routes!(follow::events))
+        .routes(routes!(page::status::status))
+        .routes(routes!(page::figures::weeks))
+        .routes(routes!(page::figures::distribution))
+        .routes(routes!(page::figures::customer_weeks))
+        .routes(routes!(page::figures::weeks_svg))
+        .routes(routes!(page::figures::distribution_svg))
+        .routes(routes!(page::figures::customer_weeks_svg))
         .routes(routes!(ingest::post));
     all.into_openapi()
 }
