@@ -16,7 +16,7 @@ use super::top::QuestionQuery;
 use crate::wire::{InfoJson, KnownJson, line, write_record};
 use crate::{Error, Question, Record, TimeFrame};
 
-fn unknown() -> Problem {
+pub(super) fn unknown() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "the log knows no customer with this id")
 }
 

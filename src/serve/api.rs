@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use super::problem::Problem;
 use super::state::Shared;
-use super::{answers, follow, guard, ingest, tell, top};
+use super::{answers, follow, guard, ingest, page, tell, top};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(info(
@@ -30,6 +30,7 @@ pub(super) fn router(state: &Shared) -> Router {
     let append = append().route_layer(from_fn_with_state(Arc::clone(state), guard::append));
     let (router, _) = open().merge(read).merge(append).split_for_parts();
     router
+        .merge(page::files())
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods")
@@ -56,6 +57,13 @@ fn read() -> OpenApiRouter<Shared> {
         .routes(routes!(answers::info))
         .routes(routes!(answers::metrics))
         .routes(routes!(follow::events))
+        .routes(routes!(page::status::status))
+        .routes(routes!(page::figures::weeks))
+        .routes(routes!(page::figures::distribution))
+        .routes(routes!(page::figures::customer_weeks))
+        .routes(routes!(page::figures::weeks_svg))
+        .routes(routes!(page::figures::distribution_svg))
+        .routes(routes!(page::figures::customer_weeks_svg))
         .routes(routes!(document))
 }
 

@@ -1,15 +1,19 @@
 //! The log as the server knows it: statistics, who has which id, and which event last changed
-//! what a customer is worth.
+//! what a customer is worth; and what happened in each week.
 
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
-use crate::{Batch, Fault, Projection, RowKind, Statistics, TimeFrame};
+use super::columns::{Columns, Step};
+use super::weeks::Weeks;
+use crate::{Batch, Fault, Projection, Statistics, TimeFrame};
 
 /// Folded from the first event on. Some 60 bytes a customer and the length of its id.
 pub(super) struct Fold {
     pub(super) statistics: Statistics,
+    /// Those of all customers together.
+    pub(super) weeks: Weeks,
     ids: Ids,
     /// By ordinal: the sequence of the last event that gave the customer an order, or took one
     /// away; [`NEVER`] if none did.
@@ -20,17 +24,11 @@ pub(super) struct Fold {
 /// No event's sequence.
 const NEVER: u64 = u64::MAX;
 
-#[derive(Default)]
-struct Columns {
-    kinds: Vec<u8>,
-    customers: Vec<u32>,
-    superseded: Vec<u32>,
-}
-
 impl Fold {
     pub(super) fn new() -> Fold {
         Fold {
             statistics: Statistics::over(TimeFrame::Dataset),
+            weeks: Weeks::default(),
             ids: Ids::new(),
             last_orders: Vec::new(),
             columns: Columns::default(),
@@ -48,30 +46,18 @@ impl Fold {
         sequence.filter(|sequence| *sequence != NEVER)
     }
 
-    fn note_orders(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
-        let Columns { kinds, customers, superseded } = &mut self.columns;
-        let counts = batch.kinds(kinds)?;
-        self.last_orders.resize(self.statistics.customers().len(), NEVER);
-        if counts.orders == 0 {
-            return Ok(());
-        }
-        batch.customers(customers)?;
-        batch.superseded_customers(&counts, superseded)?;
-        let mut superseded = superseded.iter();
-        let mut note = |ordinal: u32, sequence| {
-            if let Some(last) = self.last_orders.get_mut(ordinal as usize) {
-                *last = sequence;
+    /// Takes in what customers did. A customer that is not in this log has no place here.
+    fn note(&mut self, batch: &Batch<'_>) -> Result<(), Fault> {
+        let Fold { statistics, weeks, last_orders, columns, .. } = self;
+        columns.read(batch)?;
+        last_orders.resize(statistics.customers().len(), NEVER);
+        columns.steps(&mut |row, ordinal, at_us, step| {
+            let Some(last) = last_orders.get_mut(ordinal as usize) else { return };
+            weeks.add(at_us, step);
+            if step != Step::Visit {
+                *last = batch.first_seq() + row as u64;
             }
-        };
-        let rows = kinds.iter().zip(customers).zip(batch.first_seq()..);
-        for ((kind, ordinal), sequence) in rows {
-            if *kind == RowKind::OrderNew as u8 {
-                note(*ordinal, sequence);
-            } else if *kind == RowKind::OrderUpdate as u8 {
-                note(*ordinal, sequence);
-                superseded.next().into_iter().for_each(|ordinal| note(*ordinal, sequence));
-            }
-        }
+        });
         Ok(())
     }
 }
@@ -81,7 +67,7 @@ impl Projection for Fold {
         self.statistics.apply(batch)?;
         let ids = &mut self.ids;
         batch.new_customers(&mut |id| ids.push(id))?;
-        self.note_orders(batch)
+        self.note(batch)
     }
 }
 

@@ -156,6 +156,11 @@ impl Metrics {
         !self.refuses.load(Ordering::Relaxed)
     }
 
+    /// The sequence of the next event, as far as receipts have told.
+    pub(super) fn end(&self) -> u64 {
+        self.end.get()
+    }
+
     /// Everything, as a scrape has it.
     pub(super) fn text(&self, ends: &Ends) -> String {
         self.end.inner().fetch_max(ends.synced, Ordering::Relaxed);

@@ -4,12 +4,13 @@
 //! by the runtime's threads ([`ingest`], [`stream`]), committed by one thread for all who wait
 //! ([`commit`]), folded by another one that knows every answer at once ([`live`]), and told to
 //! followers ([`follow`]). What a request may do is decided in [`auth`], how much of it in
-//! [`limits`]. What answers look like is [`crate::wire`]'s.
+//! [`limits`]. What answers look like is [`crate::wire`]'s; the page for people is [`page`]'s.
 
 mod answers;
 mod api;
 mod auth;
 mod board;
+mod columns;
 mod commit;
 mod fold;
 mod follow;
@@ -19,12 +20,14 @@ mod ingest;
 mod limits;
 mod live;
 mod metrics;
+mod page;
 mod problem;
 mod run;
 mod state;
 mod stream;
 mod tell;
 mod top;
+mod weeks;
 
 pub use limits::Limits;
 pub use run::{Config, Failure, LogFormat, SERVER_FILE, TlsFiles, run};
