@@ -289,8 +289,6 @@ fn a_token_may_give_leave_to_append_alone() {
             "/v1/info" => Answer::problem(403, "Forbidden", "this token appends"),
             _ => answer(request),
         });
-        let nothing = home.feed(&["append", "--format=json", "--server", &server.url], b"");
-        assert_eq!((nothing.exit, &nothing.json()["end"]), (0, &0.into()), "{nothing:?}");
         let args = ["append", "--format=json", "euro.json", "late.ndjson"];
         let args = [&args[..], &files].concat();
         let here =
@@ -299,6 +297,9 @@ fn a_token_may_give_leave_to_append_alone() {
         let there = home.run(&[&args[..], &to].concat());
         assert_eq!((there.exit, &there.out), (3, &here.out), "{there:?}");
         assert_eq!(sorted(&home, "rejects-there"), sorted(&home, "rejects-here"));
+        let nothing = home.feed(&["append", "--format=json", "--server", &server.url], b"");
+        let end = &here.json()["end"];
+        assert_eq!((nothing.exit, &nothing.json()["end"]), (0, end), "{nothing:?}");
     }
 }
 
