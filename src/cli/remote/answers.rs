@@ -33,7 +33,7 @@ pub(super) fn stats(server: &Server, args: &StatsArgs, out: &mut Out) -> Result<
         // No log has one that is longer, and none has the empty one.
         let can_be = (1..=ID_BYTES_MAX).contains(&id.len());
         let path = address::customer(id, &question);
-        let known = if can_be { client.find::<KnownJson<'_>>(&path)? } else { None };
+        let known = if can_be { client.find::<KnownJson<'_>>(&path, 404)? } else { None };
         found.push(known.map(Customer::from));
     }
     // Currency and frame are told with a top X, and only a table shows them.

@@ -8,8 +8,7 @@
 use std::thread;
 use std::time::Duration;
 
-use super::answers::the_info;
-use super::belt::{Belt, Item, Parcel, Reader, Sender, What};
+use super::belt::{Belt, Item, Parcel, Reader, SUPPOSED, Sender, What};
 use super::choice::Server;
 use super::client::Client;
 use super::refusal::garbled;
@@ -20,8 +19,8 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::out::Out;
 use crate::cli::rejects::Rejects;
 use crate::cli::sources::{Place, Sources};
-use crate::wire::ReceiptJson;
-use crate::{Receipt, Rejected, Rejection, Rules};
+use crate::wire::{InfoJson, ReceiptJson};
+use crate::{Info, Receipt, Rejected, Rejection, Rules};
 
 /// How long an event from a pipe waits for others that go with it.
 const LINGER: Duration = Duration::from_millis(200);
@@ -31,7 +30,8 @@ pub(super) fn run(server: &Server, args: &AppendArgs, out: &mut Out) -> Result<E
     check_ack(args, out)?;
     let mut feed = Feed::new(&args.files, args.rejects.as_deref())?;
     let client = Client::new(server, Some(feed.interrupt.clone()))?;
-    let info = the_info(&client)?;
+    // A token that gives leave to append alone gives none to ask.
+    let info = client.find::<InfoJson<'_>>("/v1/info", 403)?.map(Info::from);
     let mut printed = Ok(());
     let mut on_synced = |synced_end| {
         // Who appends goes on even if nobody listens any more.
@@ -40,16 +40,19 @@ pub(super) fn run(server: &Server, args: &AppendArgs, out: &mut Out) -> Result<E
         }
     };
     let names = feed.sources.places.iter().map(Place::name).collect();
-    let sum = Receipt { end: info.end, synced: true, ..Receipt::default() };
+    let ends = info.as_ref().map(|info| (info.end, info.synced_end));
+    let sum = Receipt { end: ends.map_or(0, |ends| ends.0), synced: true, ..Receipt::default() };
     let mut post = Post {
         client: &client,
         names,
         rejects: &mut feed.rejects,
         sum,
-        synced_end: info.synced_end,
+        synced_end: ends.map_or(0, |ends| ends.1),
+        lines_max: usize::MAX,
+        is_end_known: ends.is_some(),
         on_synced: &mut on_synced,
     };
-    let sent = send_all(&feed.sources, &feed.interrupt, &info.rules, &mut post);
+    let sent = send_all(&feed.sources, &feed.interrupt, info.map(|info| info.rules), &mut post);
     let receipt = post.sum;
     let kept = feed.rejects.finish(false);
     let interrupted = feed.interrupt.came();
@@ -64,16 +67,19 @@ pub(super) fn run(server: &Server, args: &AppendArgs, out: &mut Out) -> Result<E
 fn send_all(
     sources: &Sources,
     interrupt: &Interrupt,
-    rules: &Rules,
+    known: Option<Rules>,
     post: &mut Post<'_>,
 ) -> Result<(), Failure> {
+    let currency = known.as_ref().map(|rules| rules.currency);
+    // What depends on rules that are not known is the server's to judge.
+    let rules = known.unwrap_or(Rules { currency: SUPPOSED, time_range_us: i64::MIN..i64::MAX });
     // Where nothing is waited for, what goes together does not depend on the time.
     let belt = Belt::new(sources.total_bytes.is_none().then_some(LINGER));
     thread::scope(|scope| {
         let reads = || {
             let reader = Reader(&belt);
-            let mut put = |source, block: &_| Ok(belt.put(source, block, rules.currency));
-            let read = each_block(sources, interrupt, rules, &mut put);
+            let mut put = |source, block: &_| Ok(belt.put(source, block, currency));
+            let read = each_block(sources, interrupt, &rules, &mut put);
             drop(reader);
             read
         };
@@ -100,7 +106,9 @@ fn send_all(
             Err(panic) => std::panic::resume_unwind(panic),
         };
         sent.and(read)
-    })
+    })?;
+    // A receipt for nothing names the end, too.
+    if post.is_end_known || interrupt.came() { Ok(()) } else { post.exchange(b"", 0).map(drop) }
 }
 
 /// Where parcels go, and what became of them so far.
@@ -111,13 +119,19 @@ struct Post<'a> {
     rejects: &'a mut Rejects,
     sum: Receipt,
     synced_end: u64,
+    /// How many bytes the server takes at once, as far as it was found out.
+    lines_max: usize,
+    is_end_known: bool,
     on_synced: &'a mut dyn FnMut(u64),
 }
 
 impl Post<'_> {
     /// Sends a parcel, and tells what was rejected of it.
     fn send(&mut self, parcel: &Parcel) -> Result<(), Failure> {
-        let rejected = if parcel.sent > 0 { self.exchange(parcel)? } else { Vec::new() };
+        let rejected = match parcel.sent {
+            0 => Vec::new(),
+            sent => self.exchange(&parcel.lines, sent)?,
+        };
         let mut rejected = rejected.into_iter().peekable();
         let mut index = 0;
         for item in &parcel.items {
@@ -135,11 +149,18 @@ impl Post<'_> {
     }
 
     /// What the server rejected, by the number of the event among those that were sent.
-    fn exchange(&mut self, parcel: &Parcel) -> Result<Vec<(u64, Rejection)>, Failure> {
-        let answer = self.client.append(&parcel.lines)?;
+    fn exchange(&mut self, lines: &[u8], sent: u64) -> Result<Vec<(u64, Rejection)>, Failure> {
+        let is_fine = sent < 2 || lines.len() <= self.lines_max;
+        let answer = if is_fine { self.client.append(lines)? } else { None };
+        let Some(answer) = answer else {
+            // As lines are that have a limit, one half may be within it.
+            self.lines_max = self.lines_max.min(lines.len() / 2 + 1);
+            return self.halves(lines, sent);
+        };
         let wrong = |what: &str| garbled(self.client.address(), what).failure();
         let receipt = Receipt::try_from(&answer).map_err(|what| wrong(&what))?;
-        let rejected = in_order(answer, &receipt, parcel.sent).map_err(|what| wrong(&what))?;
+        let rejected = in_order(answer, &receipt, sent).map_err(|what| wrong(&what))?;
+        self.is_end_known = true;
         let Receipt { accepted, duplicates, reasons, end, synced } = receipt;
         self.sum.accepted += accepted;
         self.sum.duplicates += duplicates;
@@ -152,6 +173,17 @@ impl Post<'_> {
             self.synced_end = end;
             (self.on_synced)(end);
         }
+        Ok(rejected)
+    }
+
+    /// Sends one half of the lines after the other.
+    fn halves(&mut self, lines: &[u8], sent: u64) -> Result<Vec<(u64, Rejection)>, Failure> {
+        let half = usize::try_from(sent / 2).unwrap_or(usize::MAX);
+        let bytes = lines.split_inclusive(|byte| *byte == b'\n').take(half).map(<[u8]>::len).sum();
+        let (first, second) = lines.split_at(bytes);
+        let mut rejected = self.exchange(first, sent / 2)?;
+        let more = self.exchange(second, sent - sent / 2)?;
+        rejected.extend(more.into_iter().map(|(index, why)| (index + sent / 2, why)));
         Ok(rejected)
     }
 

@@ -8,11 +8,13 @@
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::{EventBlock, Flow, Incoming, Origin, Rejection};
+use crate::{EventBlock, Flow, Incoming, Origin, Reason, Rejection};
 
 /// What a server takes at once, and half of what it takes in bytes: an event may be 1 MiB.
 const EVENTS_MAX: usize = 65_536;
 const BYTES_MAX: usize = 8 << 20;
+/// The currency by which events are read while that of the log is not known.
+pub(super) const SUPPOSED: [u8; 3] = *b"USD";
 
 /// Events that are sent in one request.
 #[derive(Debug, Default)]
@@ -38,7 +40,7 @@ pub(super) struct Item {
 pub(super) enum What {
     /// An event; where its text is in the lines.
     Line { start: usize, end: usize },
-    /// An event whose text had line breaks, as it came.
+    /// An event whose text is another in the lines, as it came.
     Text(Vec<u8>),
     /// No event, and why.
     Rejected(Rejection, Vec<u8>),
@@ -53,16 +55,25 @@ impl Parcel {
         self.items.len() >= EVENTS_MAX || self.lines.len() + self.other_bytes >= BYTES_MAX
     }
 
-    fn add(&mut self, origin: Origin, incoming: Incoming<'_>, currency: [u8; 3]) {
+    /// Takes what was read by the rules of a log in this currency, if that is known.
+    fn add(&mut self, origin: Origin, incoming: Incoming<'_>, currency: Option<[u8; 3]>) {
         let Incoming { text, event, .. } = incoming;
+        let has_breaks = text.contains(&b'\n') || text.contains(&b'\r');
         let what = match event {
+            // All but its currency is right, and that only the server can judge.
+            Err(Rejection { reason: Reason::WrongCurrency, .. }) if currency.is_none() => {
+                let blank = |byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
+                self.lines.extend(text.iter().map(blank));
+                self.other_bytes += text.len();
+                What::Text(text.to_vec())
+            }
             Err(rejection) => {
                 self.other_bytes += text.len();
                 What::Rejected(rejection, text.to_vec())
             }
-            Ok(event) if text.contains(&b'\n') || text.contains(&b'\r') => {
+            Ok(event) if has_breaks => {
                 let mut line = String::new();
-                event.to_json(currency, &mut line);
+                event.to_json(currency.unwrap_or(SUPPOSED), &mut line);
                 self.lines.extend_from_slice(line.as_bytes());
                 self.other_bytes += text.len();
                 What::Text(text.to_vec())
@@ -113,7 +124,7 @@ impl Belt {
     }
 
     /// Puts a block into the parcel; waits while that is full. `Stop` if nobody sends any more.
-    pub(super) fn put(&self, source: u32, block: &EventBlock, currency: [u8; 3]) -> Flow {
+    pub(super) fn put(&self, source: u32, block: &EventBlock, currency: Option<[u8; 3]>) -> Flow {
         let mut state = self.state();
         for incoming in (0..block.len()).filter_map(|at| block.get(at)) {
             while state.parcel.is_full() && !state.is_stopped {

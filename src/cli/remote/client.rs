@@ -80,21 +80,25 @@ impl Client {
         self.tried(&mut || self.read(self.open(path, SILENCE_MAX)?))
     }
 
-    /// The same of something that the server may know nothing of.
-    pub(super) fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Failure> {
+    /// The same of something that the server may refuse to tell with this status.
+    pub(super) fn find<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        nothing: u16,
+    ) -> Result<Option<T>, Failure> {
         self.tried(&mut || {
             let response = self.request(path, SILENCE_MAX)?;
             let kind = response.headers().get("content-type");
             let is_problem = kind.is_some_and(|kind| kind == "application/problem+json");
-            if response.status().as_u16() == 404 && is_problem {
+            if response.status().as_u16() == nothing && is_problem {
                 return Ok(None);
             }
             self.read(self.answered(response)?).map(Some)
         })
     }
 
-    /// Appends events, a line each.
-    pub(super) fn append(&self, lines: &[u8]) -> Result<ReceiptJson<'static>, Failure> {
+    /// Appends events, a line each. None if these are too many at once for this server.
+    pub(super) fn append(&self, lines: &[u8]) -> Result<Option<ReceiptJson<'static>>, Failure> {
         self.tried(&mut || {
             let mut request = self
                 .agent
@@ -108,7 +112,10 @@ impl Client {
                 request = request.header("authorization", authorization);
             }
             let response = request.send(lines).map_err(|error| failed(&self.address, error))?;
-            self.read(self.answered(response)?)
+            if response.status().as_u16() == 413 && lines.iter().filter(is_end).nth(1).is_some() {
+                return Ok(None);
+            }
+            self.read(self.answered(response)?).map(Some)
         })
     }
 
@@ -157,6 +164,11 @@ impl Client {
             }
         }
     }
+}
+
+/// Whether a byte ends a line.
+fn is_end(byte: &&u8) -> bool {
+    **byte == b'\n'
 }
 
 /// The authorities in a text of PEM.

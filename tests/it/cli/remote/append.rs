@@ -4,13 +4,18 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
-use ltvlog::{CallOptions, Flow, Options, Origin, Receipt, Store, read_events};
+use ltvlog::{CallOptions, Flow, Options, Origin, Reason, Receipt, Store, read_events};
 use serde_json::{Value, json};
 
 use super::*;
 
 /// A store in `there`, and answers to what is appended to it.
 fn of_store(home: &Home) -> impl Fn(&Request) -> Answer + Send + use<> {
+    of_judge(home, false)
+}
+
+/// The same, which `judges` by rules that it did not tell.
+fn of_judge(home: &Home, judges: bool) -> impl Fn(&Request) -> Answer + Send + use<> {
     let mut store = Store::open(home.path("there"), Options::default()).unwrap();
     store.append([]).unwrap();
     let store = Arc::new(Mutex::new(store));
@@ -20,7 +25,7 @@ fn of_store(home: &Home) -> impl Fn(&Request) -> Answer + Send + use<> {
             return Answer::json(&info(&store));
         }
         assert_eq!((&*request.method, &*request.target), ("POST", "/v1/events"));
-        let (receipt, rejected) = append(&mut store, &request.body);
+        let (receipt, rejected) = append(&mut store, &request.body, judges);
         Answer::json(&told(&receipt, &rejected).to_string())
     }
 }
@@ -36,7 +41,7 @@ fn info(store: &Store) -> String {
     .to_string()
 }
 
-fn append(store: &mut Store, body: &[u8]) -> (Receipt, Vec<Value>) {
+fn append(store: &mut Store, body: &[u8], judges: bool) -> (Receipt, Vec<Value>) {
     let rules = store.rules().clone();
     let mut rejected = Vec::new();
     let mut on_reject = |one: &ltvlog::Rejected<'_>| {
@@ -49,8 +54,16 @@ fn append(store: &mut Store, body: &[u8]) -> (Receipt, Vec<Value>) {
     let mut call = store.call(options).unwrap();
     let mut index = 0;
     read_events(&mut &*body, &rules, &mut |incoming| {
-        let event = incoming.event.expect("what is no event is not sent");
-        call.push(&event, incoming.text, Origin { source: 0, line: index })?;
+        let at = Origin { source: 0, line: index };
+        match incoming.event {
+            Ok(event) => call.push(&event, incoming.text, at)?,
+            Err(rejection) => {
+                let is_ours =
+                    [Reason::InvalidTime, Reason::WrongCurrency].contains(&rejection.reason);
+                assert!(judges && is_ours, "what is no event is not sent: {rejection}");
+                call.reject(&rejection, incoming.text, at)?;
+            }
+        }
         index += 1;
         Ok(Flow::Continue)
     })
@@ -91,10 +104,17 @@ nonsense
          \"event_time\": \"2017-01-06T12:55:55Z\", \"customer_id\": \"c7\",\n    \
          \"tags\": [1,\n  {\"a  b\": 2}], \"extra\": {\"x\" :\n 1.50}\n  },\n  {\n    \
          \"type\": \"ORDER\", \"verb\": \"UPDATE\", \"key\": \"gone\",\n    \
-         \"event_time\": \"2017-01-06T12:55:55Z\", \"customer_id\": \"c7\", \"total_amount\": \"1 USD\"\n  },\n  7\n]\n",
+         \"event_time\": \"2017-01-06T12:55:55Z\", \"customer_id\": \"c7\", \"total_amount\": \"1.00 USD\"\n  },\n  7\n]\n",
     );
     home.write("cut.json", "[{\"type\": \"CUSTOMER\"}, {\"ty");
     ["events.ndjson", "bad.ndjson", "pretty.json", "cut.json"]
+}
+
+/// The lines of a file, in an order of their own.
+fn sorted(home: &Home, name: &str) -> Vec<String> {
+    let mut lines: Vec<String> = home.read(name).lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
 }
 
 #[test]
@@ -135,12 +155,7 @@ fn rejects_are_kept_as_they_came() {
     let to = ["--server", &server.url, "--rejects=rejects-there"];
     let there = home.run(&[&args[..], &to].concat());
     assert_eq!((there.exit, &there.out), (3, &here.out));
-    let lines = |name: &str| {
-        let mut lines: Vec<String> = home.read(name).lines().map(str::to_owned).collect();
-        lines.sort();
-        lines
-    };
-    assert_eq!(lines("rejects-there"), lines("rejects-here"));
+    assert_eq!(sorted(&home, "rejects-there"), sorted(&home, "rejects-here"));
     assert!(there.err.contains("9 events were rejected and added to rejects-there"), "{there:?}");
     // They are input, once what they lacked is there.
     let again = home.run(&["append", "rejects-there", "--server", &server.url, "--format=json"]);
@@ -189,13 +204,8 @@ fn a_long_file_goes_in_parcels() {
     let here = home.run(&[&args[..], &["--log=here", "--rejects=rejects-here"]].concat());
     let to = ["--server", &server.url, "--rejects=rejects-there", "--ack"];
     let there = home.run(&[&args[..], &to].concat());
-    let lines = |name: &str| {
-        let mut lines: Vec<String> = home.read(name).lines().map(str::to_owned).collect();
-        lines.sort();
-        lines
-    };
-    assert_eq!(lines("rejects-there"), lines("rejects-here"));
-    assert_eq!(lines("rejects-there").len(), 10);
+    assert_eq!(sorted(&home, "rejects-there"), sorted(&home, "rejects-here"));
+    assert_eq!(sorted(&home, "rejects-there").len(), 10);
     let acknowledged: Vec<Value> =
         there.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let (receipt, ends) = acknowledged.split_last().unwrap();
@@ -258,6 +268,76 @@ fn a_parcel_is_sent_again_where_that_helps() {
         let bodies: Vec<_> = server.requests().into_iter().map(|request| request.body).collect();
         assert_eq!(bodies[1], bodies[2]);
     }
+}
+
+#[test]
+fn a_token_may_give_leave_to_append_alone() {
+    for currency in ["USD", "EUR"] {
+        let home = Home::new();
+        let files = files(&home);
+        home.write(
+            "euro.json",
+            "{\"type\": \"ORDER\", \"verb\": \"NEW\", \"key\": \"o9\",\n \"customer_id\": \"c7\", \
+             \"event_time\": \"2017-01-06T12:55:55Z\",\r\n \"total_amount\": \"1.00 EUR\"}\n",
+        );
+        home.write("late.ndjson", super::super::SAMPLE.replace("2017", "2317"));
+        let currency = format!("--currency={currency}");
+        let make = |log: &str| home.done(&["append", "--log", log, &currency, "/dev/null"]);
+        make("there");
+        let answer = of_judge(&home, true);
+        let server = Server::new(move |request| match &*request.target {
+            "/v1/info" => Answer::problem(403, "Forbidden", "this token appends"),
+            _ => answer(request),
+        });
+        let args = ["append", "--format=json", "euro.json", "late.ndjson"];
+        let args = [&args[..], &files].concat();
+        let here =
+            home.run(&[&args[..], &["--log=here", &currency, "--rejects=rejects-here"]].concat());
+        let to = ["--server", &server.url, "--rejects=rejects-there"];
+        let there = home.run(&[&args[..], &to].concat());
+        assert_eq!((there.exit, &there.out), (3, &here.out), "{there:?}");
+        assert_eq!(sorted(&home, "rejects-there"), sorted(&home, "rejects-here"));
+        let nothing = home.feed(&["append", "--format=json", "--server", &server.url], b"");
+        let end = &here.json()["end"];
+        assert_eq!((nothing.exit, &nothing.json()["end"]), (0, end), "{nothing:?}");
+    }
+}
+
+#[test]
+fn a_server_may_take_less_at_once() {
+    let home = Home::new();
+    let text = home.done(&["generate", "--events=3000", "--customers=50", "--seed=5"]).out;
+    let orphan = r#"{"type":"IMAGE","verb":"UPLOAD","key":"i","event_time":"2017-01-06T12:55:55Z","customer_id":"nobody"}"#;
+    let text: String = text
+        .lines()
+        .zip(0..)
+        .map(|(line, n)| match n % 500 {
+            499 => format!("{}\n{line}\n", orphan.replace("\"i\"", &format!("\"i{n}\""))),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    home.write("long.ndjson", text);
+    let answer = of_store(&home);
+    let server = Server::new(move |request| match request.body.len() {
+        100_001.. => {
+            Answer::problem(413, "Content Too Large", "one call has at most 100,000 bytes")
+        }
+        _ => answer(request),
+    });
+    let args = ["append", "--format=json", "long.ndjson"];
+    let here = home.run(&[&args[..], &["--log=here", "--rejects=rejects-here"]].concat());
+    let to = ["--server", &server.url, "--rejects=rejects-there"];
+    let there = home.run(&[&args[..], &to].concat());
+    assert_eq!((there.exit, &there.out), (3, &here.out), "{there:?}");
+    assert_eq!(sorted(&home, "rejects-there"), sorted(&home, "rejects-here"));
+    // One event that is too large for it is a failure.
+    let server = Server::new(|request| match request.body.len() {
+        0 => Answer::json(&info(&Store::scratch(Options::default()).unwrap())),
+        _ => Answer::problem(413, "Content Too Large", "one call has at most 9 bytes"),
+    });
+    let ran = home.run(&["append", "events.ndjson", "--server", &server.url]);
+    assert_eq!(ran.exit, 1, "{ran:?}");
+    assert!(ran.err.contains("413 Content Too Large: one call has at most 9"), "{ran:?}");
 }
 
 #[test]

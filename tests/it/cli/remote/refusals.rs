@@ -21,12 +21,14 @@ fn a_server_that_is_not_there() {
     // A port that nobody has, since this had it.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{address}");
+    let started = Instant::now();
     for args in [&["top", "3"][..], &["append", "events.ndjson"], &["tail", "--follow"]] {
         let ran = home.run(&[args, &["--server", &url]].concat());
         assert_eq!(ran.exit, 1, "{ran:?}");
         assert!(ran.err.contains(&format!("error: cannot reach {url}: ")), "{ran:?}");
         assert!(ran.err.contains("help: `ltvlog serve --log DIR` starts a server"), "{ran:?}");
     }
+    assert!(started.elapsed() < Duration::from_secs(10), "nothing was waited for");
     assert!(!home.path("ltvlog-data").exists());
 }
 
