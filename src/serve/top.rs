@@ -23,10 +23,7 @@ use crate::{Question, TimeFrame, Top};
 #[into_params(parameter_in = Query)]
 pub(super) struct QuestionQuery {
     /// The time that counts: `dataset`, `customer`, or two dates, both included: `FROM..TO`
-    #[param(
-        default = "dataset",
-        pattern = r"^(dataset|customer|20[0-9]{2}-0[1-6]-1[0-9]\.\.20[0-9]{2}-1[0-2]-2[0-9])$"
-    )]
+    #[param(default = "dataset", example = "2017-01-01..2017-03-31")]
     frame: Option<String>,
     /// The day on which weeks start: `sunday` or `monday`
     #[param(default = "sunday", pattern = "^(sunday|monday)$")]
@@ -66,10 +63,7 @@ pub(super) struct TopQuery {
     #[serde(default, deserialize_with = "super::tell::number")]
     min_end: Option<u64>,
     /// The time that counts: `dataset`, `customer`, or two dates, both included: `FROM..TO`
-    #[param(
-        default = "dataset",
-        pattern = r"^(dataset|customer|20[0-9]{2}-0[1-6]-1[0-9]\.\.20[0-9]{2}-1[0-2]-2[0-9])$"
-    )]
+    #[param(default = "dataset", example = "2017-01-01..2017-03-31")]
     frame: Option<String>,
     /// The day on which weeks start: `sunday` or `monday`
     #[param(default = "sunday", pattern = "^(sunday|monday)$")]

@@ -178,6 +178,7 @@ fn run(home: &Path, command: &str) -> (Vec<String>, i32) {
         .env("PATH", format!("{}:{path}", binary.parent().unwrap().display()))
         .env("COLUMNS", "100")
         .env_remove("LTVLOG_DIR")
+        .env_remove("LTVLOG_SERVER")
         .stdin(Stdio::null())
         .output()
         .unwrap();
