@@ -68,8 +68,8 @@
 //!
 //! The core is free of clocks, randomness and threads of its own: the disk and the first two are
 //! passed in at one place; [`read_blocks`] has threads that parse, and a replay, a digest and a long
-//! call as many threads as [`Options`] say: none but the caller's, if nothing is said. Cargo features: `cli` (the binary) and `notify` (followers woken by the file
-//! system), both on by default.
+//! call as many threads as [`Options`] say: none but the caller's, if nothing is said. Cargo features: `cli` (the binary), `notify` (followers woken by the file
+//! system) and `remote` (the binary asks servers), all on by default.
 
 #![cfg_attr(
     test,

@@ -16,7 +16,10 @@ use super::sources::{Place, Sources, failed};
 use super::table::{Grid, count};
 use crate::unpack::decoded;
 use crate::wire::{ReceiptJson, SyncedJson};
-use crate::{CallOptions, EventBlock, Flow, HoldMax, ReadError, Receipt, Store, Sync, read_blocks};
+use crate::{
+    CallOptions, Error, EventBlock, Flow, HoldMax, ReadError, Receipt, Rules, Store, Sync,
+    read_blocks,
+};
 
 /// More threads that parse than one thread that admits keeps up with.
 const THREADS_MAX: usize = 8;
@@ -42,9 +45,9 @@ impl Fed {
 
 /// Events on their way from files to a store.
 pub(crate) struct Feed {
-    sources: Sources,
-    rejects: Rejects,
-    interrupt: Interrupt,
+    pub(super) sources: Sources,
+    pub(super) rejects: Rejects,
+    pub(super) interrupt: Interrupt,
 }
 
 impl Feed {
@@ -95,23 +98,40 @@ fn read_all<'a>(
     options: CallOptions<'a>,
 ) -> Result<Fed, Failure> {
     let rules = store.rules().clone();
-    let mut progress = Progress::new(sources.total_bytes);
     let mut call = store.call(options)?;
+    each_block(sources, interrupt, &rules, &mut |source, block| {
+        call.push_block(block, source).inspect_err(|_| sources.give_up())?;
+        Ok(Flow::Continue)
+    })?;
+    let interrupted = interrupt.came();
+    let receipt = if interrupted { call.interrupt()? } else { call.finish()? };
+    Ok(Fed { receipt, interrupted })
+}
+
+/// Reads everything, on all processors, and gives it to `each` with the number of its source,
+/// until a signal comes or `each` wants no more.
+pub(super) fn each_block(
+    sources: &Sources,
+    interrupt: &Interrupt,
+    rules: &Rules,
+    each: &mut dyn FnMut(u32, &EventBlock) -> Result<Flow, Error>,
+) -> Result<(), Failure> {
+    let mut progress = Progress::new(sources.total_bytes);
     let mut events = 0;
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
     for (source, place) in (0..).zip(&sources.places) {
-        let mut each = |block: &EventBlock| {
-            call.push_block(block, source).inspect_err(|_| sources.give_up())?;
+        let mut one = |block: &EventBlock| {
+            let flow = each(source, block)?;
             events += block.len() as u64;
             progress.at(sources.read_bytes.load(Ordering::Relaxed), events);
-            Ok(if interrupt.came() { Flow::Stop } else { Flow::Continue })
+            Ok(if interrupt.came() { Flow::Stop } else { flow })
         };
         let mut reader = match decoded(sources.open(place, interrupt)?) {
             Ok(reader) => reader,
             Err(_) if interrupt.came() => break,
             Err(error) => return Err(failed(place, error)),
         };
-        match read_blocks(&mut *reader, &rules, threads, &mut each) {
+        match read_blocks(&mut *reader, rules, threads, &mut one) {
             Ok(Flow::Continue) => {}
             Ok(Flow::Stop) => break,
             Err(ReadError::Receiver(error)) => return Err(error.into()),
@@ -120,17 +140,12 @@ fn read_all<'a>(
         }
     }
     progress.finish();
-    let interrupted = interrupt.came();
-    let receipt = if interrupted { call.interrupt()? } else { call.finish()? };
-    Ok(Fed { receipt, interrupted })
+    Ok(())
 }
 
 /// Runs the command.
 pub(crate) fn run(shared: &Shared, args: &AppendArgs, out: &mut Out) -> Result<Ending, Failure> {
-    if args.ack && out.format() == Format::Csv {
-        let reason = "--ack prints lines as it goes, which CSV has no room for: use json";
-        return Err(Failure::Usage(reason.to_owned()));
-    }
+    check_ack(args, out)?;
     Rejects::refuse_inside(args.rejects.as_deref(), &shared.log)?;
     let mut feed = Feed::new(&args.files, args.rejects.as_deref())?;
     let mut options = options(shared, &args.new);
@@ -148,25 +163,45 @@ pub(crate) fn run(shared: &Shared, args: &AppendArgs, out: &mut Out) -> Result<E
         }
     };
     let fed = feed.run(&mut store, (args.strict, args.hold_max), &mut on_synced)?;
+    // Before the store is closed, which may take its time and concerns nobody who waits for this.
+    let ending = end(&fed, args.strict, printed, out);
+    store.close()?;
+    ending
+}
+
+/// Refuses acknowledgements in a format that has no room for them.
+pub(super) fn check_ack(args: &AppendArgs, out: &Out) -> Result<(), Failure> {
+    if args.ack && out.format() == Format::Csv {
+        let reason = "--ack prints lines as it goes, which CSV has no room for: use json";
+        return Err(Failure::Usage(reason.to_owned()));
+    }
+    Ok(())
+}
+
+/// Tells what became of all events, after acknowledgements that were `printed` or not.
+pub(super) fn end(
+    fed: &Fed,
+    strict: bool,
+    printed: Result<(), Failure>,
+    out: &mut Out,
+) -> Result<Ending, Failure> {
     if fed.interrupted {
-        say::note(match args.strict {
+        say::note(match strict {
             true => {
                 "interrupted: nothing was written, as --strict has it; the call can be repeated"
             }
             false => "interrupted: what was accepted is in the log; the call can be repeated",
         });
     }
-    // Before the store is closed, which may take its time and concerns nobody who waits for this.
-    let printed = printed.and_then(|()| print(&fed.receipt, out)).and_then(|()| out.done());
-    store.close()?;
-    match printed {
+    match printed.and_then(|()| print(&fed.receipt, out)).and_then(|()| out.done()) {
         // The events are in the log whether or not somebody reads the receipt.
         Ok(()) | Err(Failure::Closed) => Ok(fed.ending()),
         Err(failure) => Err(failure),
     }
 }
 
-fn acknowledge(synced_end: u64, out: &mut Out) -> Result<(), Failure> {
+/// Prints an end that is on the disk.
+pub(super) fn acknowledge(synced_end: u64, out: &mut Out) -> Result<(), Failure> {
     match out.format() {
         Format::Json => out.json(&SyncedJson { synced_end })?,
         Format::Table | Format::Csv => out.text(&format!("synced {}\n", count(synced_end)))?,

@@ -53,6 +53,9 @@ pub(crate) struct Shared {
     /// Threads that fold the log, or encode it [default: one for each processor, at most 8]
     #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
+    #[cfg(feature = "remote")]
+    #[command(flatten)]
+    pub(crate) remote: super::remote::RemoteArgs,
 }
 
 /// How results are printed.

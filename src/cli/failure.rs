@@ -30,6 +30,14 @@ pub(crate) enum Failure {
     Usage(String),
     /// Something else failed, told in one sentence.
     Other(String),
+    /// The same, and there is something to do about it.
+    #[cfg(feature = "remote")]
+    Advised {
+        /// What failed.
+        text: String,
+        /// What to do.
+        help: String,
+    },
     /// Standard output cannot be written.
     Output(io::Error),
     /// Nobody reads standard output any more, which is no failure.
@@ -51,6 +59,19 @@ impl Failure {
             Failure::Output(error)
         }
     }
+
+    /// What failed, without what to do about it.
+    #[cfg(feature = "remote")]
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Failure::Log(error) => with_causes(error),
+            Failure::Usage(text) | Failure::Other(text) | Failure::Advised { text, .. } => {
+                text.clone()
+            }
+            Failure::Output(error) => format!("cannot write standard output: {error}"),
+            Failure::Closed => "standard output is closed".to_owned(),
+        }
+    }
 }
 
 /// Says what went wrong, if anything, and gives the exit code.
@@ -69,19 +90,18 @@ pub(crate) fn exit(result: Result<Ending, Failure>) -> ExitCode {
             say::error(&text);
             ExitCode::from(1)
         }
+        #[cfg(feature = "remote")]
+        Err(Failure::Advised { text, help }) => {
+            say::error(&text);
+            say::help(&help);
+            ExitCode::from(1)
+        }
         Err(Failure::Output(error)) => {
             say::error(&format!("cannot write standard output: {error}"));
             ExitCode::from(1)
         }
         Err(Failure::Log(error)) => {
-            let mut text = error.to_string();
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                text.push_str(": ");
-                text.push_str(&error.to_string());
-                cause = error.source();
-            }
-            say::error(&text);
+            say::error(&with_causes(&error));
             if let Some(url) = server_of(&error) {
                 say::help(&format!("a server has it, at {url}: `--server {url}` asks it"));
             } else if let Some(advice) = advice(&error) {
@@ -90,6 +110,18 @@ pub(crate) fn exit(result: Result<Ending, Failure>) -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// An error and what it came from.
+fn with_causes(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 /// What to do about a damaged backup, which is neither restored nor brought up to its log.

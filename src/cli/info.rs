@@ -13,12 +13,17 @@ use crate::{Info, SegmentInfo, TimeFrame};
 /// Runs the command.
 pub(crate) fn run(shared: &Shared, out: &mut Out) -> Result<Ending, Failure> {
     let info = super::existing_as_is(shared)?.info()?;
-    match out.format() {
-        Format::Json => out.json(&InfoJson::new(&info, &shared.log))?,
-        Format::Csv => out.csv(&csv(&info, &shared.log))?,
-        Format::Table => out.text(&table(&info, &shared.log))?,
-    }
+    print(&info, &shared.log, out)?;
     Ok(Ending::Done)
+}
+
+/// Prints what is known of the log in this directory.
+pub(super) fn print(info: &Info, log: &Path, out: &mut Out) -> Result<(), Failure> {
+    match out.format() {
+        Format::Json => out.json(&InfoJson::new(info, log)),
+        Format::Csv => out.csv(&csv(info, log)),
+        Format::Table => out.text(&table(info, log)),
+    }
 }
 
 /// A row for each segment.

@@ -19,6 +19,8 @@ mod pages;
 mod progress;
 mod records;
 mod rejects;
+#[cfg(feature = "remote")]
+mod remote;
 mod repair;
 mod replay;
 #[cfg(feature = "serve")]
@@ -33,7 +35,7 @@ mod verify;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use self::args::{Cli, Command, NewLogArgs, Shared};
 use self::failure::{Ending, Failure};
@@ -43,14 +45,39 @@ use crate::{Error, Options, Store};
 /// Runs the program on the process's own arguments.
 pub fn main() -> ExitCode {
     // Wrong usage ends here with 2, and the text of `--help` with 0.
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let mut out = Out::new(cli.shared.format);
-    failure::exit(run(&cli, &mut out))
+    failure::exit(run(&cli, &matches, &mut out))
 }
 
-fn run(cli: &Cli, out: &mut Out) -> Result<Ending, Failure> {
+fn run(cli: &Cli, matches: &ArgMatches, out: &mut Out) -> Result<Ending, Failure> {
+    let ending = match asked(cli, matches, out)? {
+        Some(ending) => ending,
+        None => done_here(cli, out)?,
+    };
+    match out.done() {
+        // What was done is done whether or not somebody reads on.
+        Ok(()) | Err(Failure::Closed) => Ok(ending),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Asks a server, if one is meant.
+#[cfg(feature = "remote")]
+fn asked(cli: &Cli, matches: &ArgMatches, out: &mut Out) -> Result<Option<Ending>, Failure> {
+    remote::run(cli, matches, out)
+}
+
+/// This build knows no servers.
+#[cfg(not(feature = "remote"))]
+fn asked(_: &Cli, _: &ArgMatches, _: &mut Out) -> Result<Option<Ending>, Failure> {
+    Ok(None)
+}
+
+fn done_here(cli: &Cli, out: &mut Out) -> Result<Ending, Failure> {
     let shared = &cli.shared;
-    let ending = match &cli.command {
+    match &cli.command {
         Command::Append(args) => append::run(shared, args, out),
         Command::Top(args) => top::run(shared, args, out),
         Command::Stats(args) => stats::run(shared, args, out),
@@ -68,11 +95,6 @@ fn run(cli: &Cli, out: &mut Out) -> Result<Ending, Failure> {
         Command::Generate(args) => generate::run(args, out),
         Command::Completions(args) => pages::completions(args, out),
         Command::Man(args) => pages::man(args, out),
-    }?;
-    match out.done() {
-        // What was done is done whether or not somebody reads on.
-        Ok(()) | Err(Failure::Closed) => Ok(ending),
-        Err(failure) => Err(failure),
     }
 }
 

@@ -31,7 +31,7 @@ const CSV_HEADER: [&str; 14] = [
 ];
 
 /// Prints records; remembers why printing failed, since the log knows no such failure.
-struct Printer<'o> {
+pub(super) struct Printer<'o> {
     out: &'o mut Out,
     currency: [u8; 3],
     csv: bool,
@@ -41,7 +41,11 @@ struct Printer<'o> {
 }
 
 impl<'o> Printer<'o> {
-    fn new(out: &'o mut Out, currency: [u8; 3], sequence: bool) -> Result<Printer<'o>, Failure> {
+    pub(super) fn new(
+        out: &'o mut Out,
+        currency: [u8; 3],
+        sequence: bool,
+    ) -> Result<Printer<'o>, Failure> {
         let csv = match out.asked() {
             None | Some(Format::Json) => false,
             Some(Format::Csv) => true,
@@ -61,7 +65,7 @@ impl<'o> Printer<'o> {
     }
 
     /// Prints one; false if nobody can read on.
-    fn print(&mut self, record: &Record<'_>) -> bool {
+    pub(super) fn print(&mut self, record: &Record<'_>) -> bool {
         self.line.clear();
         if self.csv {
             self.csv_row(record);
@@ -73,6 +77,23 @@ impl<'o> Printer<'o> {
             }
             self.line.push('\n');
         }
+        self.hand_on()
+    }
+
+    /// Prints one as the JSON that it is; false if nobody can read on.
+    #[cfg(feature = "remote")]
+    pub(super) fn print_text(&mut self, sequence: u64, event: &str) -> bool {
+        self.line.clear();
+        if self.sequence {
+            self.line.push_str(&format!("{{\"sequence\": {sequence}, \"event\": {event}}}\n"));
+        } else {
+            self.line.push_str(event);
+            self.line.push('\n');
+        }
+        self.hand_on()
+    }
+
+    fn hand_on(&mut self) -> bool {
         match self.out.text(&self.line) {
             Ok(()) => true,
             Err(failure) => {
@@ -110,9 +131,10 @@ impl<'o> Printer<'o> {
         csv::row(sequence.as_deref().map(Some).into_iter().chain(values), &mut self.line);
     }
 
-    /// What is to be said of the printing itself.
-    fn end(self) -> Result<(), Failure> {
-        match self.failure {
+    /// Hands on what was printed, for whoever should not wait for a buffer to fill, and says what
+    /// is to be said of the printing itself.
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        match self.failure.take() {
             Some(failure) => Err(failure),
             None => self.out.done(),
         }
@@ -135,7 +157,7 @@ pub(crate) fn export(shared: &Shared, out: &mut Out) -> Result<Ending, Failure> 
     let store = existing_as_is(shared)?;
     let mut printer = Printer::new(out, store.rules().currency, false)?;
     store.records(0, &mut |record| Ok(printer.print(record)))?;
-    printer.end()?;
+    printer.flush()?;
     Ok(Ending::Done)
 }
 
@@ -145,7 +167,7 @@ pub(crate) fn tail(shared: &Shared, args: &TailArgs, out: &mut Out) -> Result<En
     let mut printer = Printer::new(out, store.rules().currency, args.sequence)?;
     if !args.follow {
         store.records(args.from, &mut |record| Ok(printer.print(record)))?;
-        printer.end()?;
+        printer.flush()?;
         return Ok(Ending::Done);
     }
     let interrupt = Interrupt::watch()?;
@@ -155,16 +177,12 @@ pub(crate) fn tail(shared: &Shared, args: &TailArgs, out: &mut Out) -> Result<En
             Ok(printer.print(record) && !interrupt.came())
         };
         let read = follower.catch_up(&mut each)?;
-        if let Some(failure) = printer.failure {
-            return Err(failure);
-        }
         if read > 0 {
-            // Whoever reads along should not wait for a buffer to fill.
-            printer.out.done()?;
+            printer.flush()?;
         }
         follower.wait(PATIENCE)?;
     }
-    printer.end()?;
+    printer.flush()?;
     Ok(Ending::Interrupted)
 }
 

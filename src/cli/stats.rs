@@ -6,8 +6,8 @@ use super::failure::{Ending, Failure};
 use super::out::{Out, say};
 use super::table::shown;
 use super::time::frame_text;
-use crate::Customer;
 use crate::wire::KnownJson;
+use crate::{Customer, Question, Span};
 
 /// Runs the command. Ids that the log does not know are named on standard error, and make it fail
 /// after the others were printed.
@@ -15,6 +15,17 @@ pub(crate) fn run(shared: &Shared, args: &StatsArgs, out: &mut Out) -> Result<En
     let question = args.question.question();
     let store = super::existing_as_is(shared)?;
     let (span, found) = store.stats(&args.ids, &question)?;
+    print(&args.ids, &found, (span.as_ref(), store.rules().currency), &question, out)
+}
+
+/// Prints those that were found, and names the others.
+pub(super) fn print(
+    ids: &[String],
+    found: &[Option<Customer>],
+    (span, currency): (Option<&Span>, [u8; 3]),
+    question: &Question,
+    out: &mut Out,
+) -> Result<Ending, Failure> {
     let customers: Vec<&Customer> = found.iter().flatten().collect();
     match out.format() {
         Format::Json => {
@@ -23,7 +34,7 @@ pub(crate) fn run(shared: &Shared, args: &StatsArgs, out: &mut Out) -> Result<En
         }
         Format::Csv => out.csv(&known_csv(&customers))?,
         Format::Table => {
-            let currency = String::from_utf8_lossy(&store.rules().currency).into_owned();
+            let currency = String::from_utf8_lossy(&currency).into_owned();
             for (place, customer) in customers.iter().enumerate() {
                 if place > 0 {
                     out.text("\n")?;
@@ -31,13 +42,13 @@ pub(crate) fn run(shared: &Shared, args: &StatsArgs, out: &mut Out) -> Result<En
                 out.text(&known_table(customer, &currency))?;
             }
             if !customers.is_empty() {
-                out.text(&format!("\n{}\n", frame_text(span.as_ref(), question.frame)))?;
+                out.text(&format!("\n{}\n", frame_text(span, question.frame)))?;
             }
         }
     }
     out.done()?;
     let mut ending = Ending::Done;
-    for (id, _) in args.ids.iter().zip(&found).filter(|(_, customer)| customer.is_none()) {
+    for (id, _) in ids.iter().zip(found).filter(|(_, customer)| customer.is_none()) {
         say::error(&format!("the log knows no customer {:?}", shown(id)));
         ending = Ending::Failed;
     }

@@ -30,7 +30,7 @@ pub(crate) fn run(shared: &Shared, args: &TopArgs, out: &mut Out) -> Result<Endi
     Ok(fed.ending())
 }
 
-fn print(top: &Top, question: &Question, out: &mut Out) -> Result<(), Failure> {
+pub(super) fn print(top: &Top, question: &Question, out: &mut Out) -> Result<(), Failure> {
     let currency = String::from_utf8_lossy(&top.currency);
     match out.format() {
         Format::Json => out.json(&TopJson::new(top, question)),

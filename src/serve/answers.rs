@@ -69,6 +69,7 @@ fn windowed(state: &State, id: String, question: &Question) -> Result<String, Pr
 pub(super) struct PageQuery {
     /// First sequence to look at
     #[param(default = 0)]
+    #[serde(default, deserialize_with = "super::tell::number")]
     from: Option<u64>,
     /// So many events at most
     #[param(default = 100, minimum = 1, maximum = 1_000)]

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::extract::State as Of;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::get;
 use axum::{Router, http};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
@@ -25,11 +23,14 @@ use super::{answers, follow, guard, ingest, page, tell, top};
 ))]
 struct Document;
 
-/// Every path with its handler, and the document.
-pub(super) fn router(state: &Shared) -> Router {
-    let open =
-        OpenApiRouter::new().routes(routes!(answers::health)).routes(routes!(answers::ready));
-    let read = OpenApiRouter::new()
+/// What is open to everyone.
+fn open() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(answers::health)).routes(routes!(answers::ready))
+}
+
+/// What whoever may read has.
+fn read() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
         .routes(routes!(top::top))
         .routes(routes!(top::live))
         .routes(routes!(answers::customer))
@@ -44,16 +45,20 @@ pub(super) fn router(state: &Shared) -> Router {
         .routes(routes!(page::figures::weeks_svg))
         .routes(routes!(page::figures::distribution_svg))
         .routes(routes!(page::figures::customer_weeks_svg))
-        .route("/v1/openapi.json", get(document))
-        .route_layer(from_fn_with_state(Arc::clone(state), guard::read));
-    let append = OpenApiRouter::new()
-        .routes(routes!(ingest::post))
-        .route_layer(from_fn_with_state(Arc::clone(state), guard::append));
-    let (router, _) = OpenApiRouter::with_openapi(Document::openapi())
-        .merge(open)
-        .merge(read)
-        .merge(append)
-        .split_for_parts();
+        .routes(routes!(document))
+}
+
+/// What whoever may append has.
+fn append() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(ingest::post))
+}
+
+/// Every path with its handler.
+pub(super) fn router(state: &Shared) -> Router {
+    let may_read = from_fn_with_state(Arc::clone(state), guard::read);
+    let may_append = from_fn_with_state(Arc::clone(state), guard::append);
+    let all = open().merge(read().route_layer(may_read)).merge(append().route_layer(may_append));
+    let (router, _) = all.split_for_parts();
     router
         .merge(page::files())
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
@@ -68,31 +73,14 @@ pub(super) fn router(state: &Shared) -> Router {
         .with_state(Arc::clone(state))
 }
 
-/// The document alone.
-fn openapi() -> utoipa::openapi::OpenApi {
-    let all: OpenApiRouter<Shared> = OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(answers::health))
-        .routes(routes!(answers::ready))
-        .routes(routes!(top::top))
-        .routes(routes!(top::live))
-        .routes(routes!(answers::customer))
-        .routes(routes!(answers::customer_events))
-        .routes(routes!(answers::info))
-        .routes(routes!(answers::metrics))
-        .routes(routes!(follow::events))
-        .routes(routes!(page::status::status))
-        .routes(routes!(page::figures::weeks))
-        .routes(routes!(page::figures::distribution))
-        .routes(routes!(page::figures::customer_weeks))
-        .routes(routes!(page::figures::weeks_svg))
-        .routes(routes!(page::figures::distribution_svg))
-        .routes(routes!(page::figures::customer_weeks_svg))
-        .routes(routes!(ingest::post));
-    all.into_openapi()
-}
-
-async fn document(Of(_): Of<Shared>) -> Response {
-    tell::json(crate::wire::line(&openapi()))
+/// This document
+#[utoipa::path(
+    get, path = "/v1/openapi.json", tag = "log",
+    responses((status = 200, description = "What can be asked, as OpenAPI", content_type = "application/json"))
+)]
+async fn document() -> Response {
+    let all = OpenApiRouter::with_openapi(Document::openapi()).merge(open()).merge(read());
+    tell::json(crate::wire::line(&all.merge(append()).into_openapi()))
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {

@@ -20,7 +20,7 @@ use utoipa::IntoParams;
 use super::hub::{self, Counted, Piece, Told};
 use super::problem::Problem;
 use super::state::Shared;
-use super::tell;
+use super::tell::{self, number};
 use crate::wire::line;
 
 /// Pieces that wait for a slow reader at most.
@@ -32,11 +32,13 @@ const WAITING_MAX: usize = 8;
 pub(super) struct EventsQuery {
     /// First sequence to tell
     #[param(default = 0)]
+    #[serde(default, deserialize_with = "number")]
     from: Option<u64>,
     /// Go on as the log grows
     #[param(default = false)]
     follow: Option<bool>,
     /// So many events at most
+    #[serde(default, deserialize_with = "number")]
     limit: Option<u64>,
 }
 
@@ -53,7 +55,7 @@ enum Tell {
 /// with the sequence as its id. Where the end of what there was is reached, `caught_up` says so.
 #[utoipa::path(
     get, path = "/v1/events", tag = "events",
-    params(EventsQuery, ("Last-Event-ID" = Option<String>, Header, description = "Go on after this sequence")),
+    params(EventsQuery, ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this sequence")),
     responses(
         (status = 200, description = "The events", content(
             (String = "application/x-ndjson"), (String = "text/event-stream"))),
@@ -70,9 +72,9 @@ pub(super) async fn events(
     let from = match last {
         None => query.from.unwrap_or(0),
         Some(last) => {
-            let last = last.to_str().ok().and_then(|last| last.parse::<u64>().ok());
-            last.and_then(|last| last.checked_add(1))
-                .ok_or_else(|| Problem::bad_request("Last-Event-ID is a sequence"))?
+            let last = last.to_str().ok().and_then(|last| last.parse::<i64>().ok());
+            let next = last.and_then(|last| u64::try_from(last).ok()).map(|last| last + 1);
+            next.ok_or_else(|| Problem::bad_request("Last-Event-ID is a sequence"))?
         }
     };
     let reader = Reader {

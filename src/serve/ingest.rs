@@ -29,7 +29,10 @@ const SMALL_BYTES: usize = 16 << 10;
 /// batch, given as soon as it is on the disk.
 #[utoipa::path(
     post, path = "/v1/events", tag = "events",
-    request_body(content = String, content_type = "application/x-ndjson", description = "Events"),
+    request_body(
+        content = Option<Vec<Object>>, content_type = "application/json",
+        description = "A JSON array of events; or one event, or NDJSON, whatever the content type says; nothing is no events"
+    ),
     responses(
         (status = 200, description = "The receipt, after the sync", content_type = "application/json"),
         (status = 400, description = "The body cannot be read", content_type = "application/problem+json"),
@@ -143,11 +146,14 @@ fn unpack(state: &State, body: Vec<u8>) -> Result<Prepared, Problem> {
 }
 
 fn prepare(state: &State, mut source: impl BufRead) -> Result<Prepared, Problem> {
-    state.appender.prepare_json(&mut source).map_err(|error| match error {
-        Error::Options { .. } => too_long(state),
-        Error::Io { .. } => {
-            Problem::bad_request("the body is packed and cannot be unpacked: nothing was appended")
+    state.appender.prepare_json(&mut source).map_err(|error| {
+        if matches!(error, Error::Options { .. }) {
+            too_long(state)
+        } else if matches!(error, Error::Io { .. }) {
+            let detail = "the body is packed and cannot be unpacked: nothing was appended";
+            Problem::bad_request(detail)
+        } else {
+            Problem::from(error)
         }
-        error => Problem::from(error),
     })
 }

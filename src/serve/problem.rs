@@ -53,12 +53,18 @@ impl From<&Error> for Problem {
             Error::Full => Problem::busy("too many events wait to be appended: send them again"),
             Error::Closed => Problem::stopping(),
             Error::Options { reason } => Problem::bad_request(reason.clone()),
-            Error::Poisoned { .. } => Problem::busy(format!(
-                "{error}: whoever runs the server looks after the disk and restarts it; what was \
-                 written already will be duplicates then"
-            )),
+            Error::Poisoned { .. } => Problem::busy(
+                "a write to the log failed, and nothing is taken any more: whoever runs the server \
+                 looks after the disk and restarts it; send the events again then, what was written \
+                 already will be duplicates",
+            ),
             // A path or a byte of damage is nobody's business who only asks.
-            _ => {
+            Error::Io { .. }
+            | Error::Locked { .. }
+            | Error::Format { .. }
+            | Error::Corrupt { .. }
+            | Error::Rejected { .. }
+            | Error::Missing { .. } => {
                 tracing::error!(error = %in_full(error), "the log cannot be read");
                 let detail = "the log cannot be read: the server's own log says why";
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)

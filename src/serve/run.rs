@@ -170,8 +170,8 @@ pub fn run(config: &Config, ready: impl FnOnce(&str)) -> Result<(), Failure> {
 }
 
 fn load(runtime: &Runtime, files: &TlsFiles) -> Result<RustlsConfig, Failure> {
-    // Somebody may have chosen one before, in a process that does more than this.
-    if rustls::crypto::ring::default_provider().install_default().is_err() {}
+    // Somebody may have chosen one before, in a process that does more than this: it stays.
+    drop(rustls::crypto::ring::default_provider().install_default());
     let loaded = runtime.block_on(RustlsConfig::from_pem_file(&files.certificates, &files.key));
     loaded.map_err(|error| {
         let (certificates, key) = (files.certificates.display(), files.key.display());

@@ -5,6 +5,8 @@ use std::convert::Infallible;
 use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -32,4 +34,11 @@ pub(super) fn lines(
 ) -> Response {
     let headers = [(CONTENT_TYPE, "application/x-ndjson"), (CACHE_CONTROL, "no-store")];
     (headers, Body::from_stream(pieces)).into_response()
+}
+
+/// A number of a query. Above 2^63 − 1 there is no sequence, nor a number in many a language.
+pub(super) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let number = Option::<u64>::deserialize(from)?;
+    let is_small = number.is_none_or(|number| i64::try_from(number).is_ok());
+    is_small.then_some(number).ok_or_else(|| D::Error::custom("is at most 2^63 - 1"))
 }

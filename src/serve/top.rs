@@ -26,10 +26,10 @@ pub(super) struct QuestionQuery {
     #[param(default = "dataset", example = "2017-01-01..2017-03-31")]
     frame: Option<String>,
     /// The day on which weeks start: `sunday` or `monday`
-    #[param(default = "sunday")]
+    #[param(default = "sunday", pattern = "^(sunday|monday)$")]
     week_start: Option<String>,
     /// Years for which a customer stays one
-    #[param(default = "10")]
+    #[param(default = "10", example = "2.5")]
     lifespan_years: Option<String>,
 }
 
@@ -60,12 +60,16 @@ pub(super) struct TopQuery {
     #[param(default = 10, minimum = 1, maximum = 1_000_000)]
     x: Option<usize>,
     /// Answer only once everything below this sequence counts, as the `end` of a receipt
+    #[serde(default, deserialize_with = "super::tell::number")]
     min_end: Option<u64>,
-    #[serde(default)]
+    /// The time that counts: `dataset`, `customer`, or two dates, both included: `FROM..TO`
+    #[param(default = "dataset", example = "2017-01-01..2017-03-31")]
     frame: Option<String>,
-    #[serde(default)]
+    /// The day on which weeks start: `sunday` or `monday`
+    #[param(default = "sunday", pattern = "^(sunday|monday)$")]
     week_start: Option<String>,
-    #[serde(default)]
+    /// Years for which a customer stays one
+    #[param(default = "10", example = "2.5")]
     lifespan_years: Option<String>,
 }
 

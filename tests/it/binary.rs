@@ -57,7 +57,11 @@ struct Input {
 impl Bench<'_> {
     fn run(&self, args: &[&str], input: Option<&[u8]>) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ltvlog"));
-        command.current_dir(self.dir).env_remove("LTVLOG_DIR").args(args);
+        command
+            .current_dir(self.dir)
+            .env_remove("LTVLOG_DIR")
+            .env_remove("LTVLOG_SERVER")
+            .args(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary");
         let mut stdin = child.stdin.take().expect("a pipe");

@@ -49,12 +49,45 @@ fn what_the_documentation_shows_is_what_happens() {
     assert!(files.len() > 10 && steps > 50, "{} files, {steps} commands", files.len());
 }
 
+/// The page about the server shows what one says that has an empty log, at any free port.
+#[test]
+#[cfg(feature = "serve")]
+fn what_the_page_about_the_server_shows_is_what_happens() {
+    use std::io::BufRead as _;
+
+    if Command::new("curl").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no curl to run docs/server.md with");
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_ltvlog"))
+        .args(["serve", "--format", "json", "--listen", "127.0.0.1:0", "--log"])
+        .arg(home.path().join("log"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let url = line.split('"').nth(3).unwrap();
+    let mut wrong = String::new();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/server.md");
+    let steps = check_with(&file, home.path(), ("http://127.0.0.1:7878", url), &mut wrong);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(steps > 10, "{steps} commands");
+}
+
 /// Runs one file's commands; adds what differs; how many there were.
 fn check(file: &Path, wrong: &mut String) -> usize {
+    check_with(file, tempfile::tempdir().unwrap().path(), ("", ""), wrong)
+}
+
+/// The same in a directory, with another text in place of one that the file shows.
+fn check_with(file: &Path, home: &Path, (shown, meant): (&str, &str), wrong: &mut String) -> usize {
     let text = fs::read_to_string(file).unwrap();
-    let home = tempfile::tempdir().unwrap();
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/events.ndjson");
-    fs::copy(sample, home.path().join("events.ndjson")).unwrap();
+    fs::copy(sample, home.join("events.ndjson")).unwrap();
     let mut updated = String::new();
     let mut steps = 0;
     for part in parse(&text) {
@@ -66,7 +99,15 @@ fn check(file: &Path, wrong: &mut String) -> usize {
             Part::Step(step) => step,
         };
         steps += 1;
-        let (printed, exit) = run(home.path(), &step.command);
+        let command = if shown.is_empty() {
+            step.command.clone()
+        } else {
+            step.command.replace(shown, meant)
+        };
+        let (mut printed, exit) = run(home, &command);
+        if !meant.is_empty() {
+            printed.iter_mut().for_each(|line| *line = line.replace(meant, shown));
+        }
         let right = matches(&step.expected, &printed) && exit == step.exit;
         let lines = if right { &step.expected } else { &printed };
         let code = (exit != 0).then(|| format!("[exit {exit}]"));
@@ -137,6 +178,7 @@ fn run(home: &Path, command: &str) -> (Vec<String>, i32) {
         .env("PATH", format!("{}:{path}", binary.parent().unwrap().display()))
         .env("COLUMNS", "100")
         .env_remove("LTVLOG_DIR")
+        .env_remove("LTVLOG_SERVER")
         .stdin(Stdio::null())
         .output()
         .unwrap();

@@ -6,6 +6,8 @@ mod contract;
 mod damage;
 mod dump;
 mod rejects;
+#[cfg(feature = "remote")]
+mod remote;
 mod signals;
 mod streams;
 
@@ -68,7 +70,7 @@ impl Home {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ltvlog"));
         command.args(args).current_dir(self.0.path()).stdin(Stdio::null());
-        for name in ["LTVLOG_DIR", "NO_COLOR", "RUST_BACKTRACE"] {
+        for name in ["LTVLOG_DIR", "LTVLOG_SERVER", "LTVLOG_TOKEN", "NO_COLOR", "RUST_BACKTRACE"] {
             command.env_remove(name);
         }
         command
