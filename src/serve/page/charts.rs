@@ -214,18 +214,19 @@ fn names(weeks: &[(i64, Week)], width: f64) -> Vec<(usize, String)> {
         let mut parts = day.split('-').map(|part| part.parse::<i64>().unwrap_or(0));
         let (year, month) = (parts.next().unwrap_or(0), parts.next().unwrap_or(1));
         let period = (year * 12 + month - 1).div_euclid(step);
-        if before.is_some_and(|before| before != period) {
+        if before != Some(period) {
             let digits = if step >= 12 { 4 } else { 7 };
             named.push((n, day.get(..digits).unwrap_or(&day).to_owned()));
         }
         before = Some(period);
     }
-    // The last name would stand out.
-    let ends = |n: usize| n as f64 / weeks.len() as f64 * width + NAME_WIDTH / 2.0;
-    named.retain(|(n, _)| ends(*n) <= width);
-    if named.is_empty() {
-        named.extend(weeks.first().map(|(number, _)| (0, first_day(*number))));
+    let place = |n: usize| n as f64 / weeks.len() as f64 * width;
+    // The first period began before, and may have little room; the last name would stand out.
+    let second = named.get(1).map_or(width, |(n, _)| place(*n));
+    if second < NAME_WIDTH {
+        named.remove(0);
     }
+    named.retain(|(n, _)| place(*n) + NAME_WIDTH / 2.0 <= width);
     named
 }
 
@@ -278,10 +279,12 @@ pub(super) fn distribution(found: &Distribution, currency: &str, width: u32) -> 
     for (n, bar) in bars.iter().enumerate() {
         let slot = panel.slot(n, bars.len());
         let class = if bar.is_step { "bar customers" } else { "bar apart" };
-        panel.bar(&mut svg, class, slot, i128::from(bar.customers));
+        // What is no step stands off a little.
+        let width = if bar.is_step { slot.1 } else { slot.1 * 0.7 };
+        panel.bar(&mut svg, class, (slot.0, width), i128::from(bar.customers));
         let text = format!("{} {currency}: {}", bar.told, grouped_count(bar.customers));
         hint(&mut svg, slot, f64::from(HEIGHT), &text);
-        let middle = if bar.is_step { 0.0 } else { slot.1 / 2.0 };
+        let middle = if bar.is_step { 0.0 } else { width / 2.0 };
         if !bar.is_step || (n - first_step).is_multiple_of(every) {
             let (x, y) = (Px(slot.0 + middle), Px(panel.bottom + FOOT - 5.0));
             let attributes: super::svg::Attributes<'_> =

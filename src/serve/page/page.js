@@ -152,6 +152,7 @@ function needToken(problem) {
   put(find("#entry-why"), why);
   tell("waiting", "Not signed in");
   find("#entry").hidden = false;
+  find("#search").hidden = true;
   find("#entry-token").focus();
 }
 
@@ -168,6 +169,7 @@ async function start() {
   stop();
   const mine = (running = new AbortController());
   find("#forget").hidden = !token.get();
+  find("#search").hidden = false;
   tell("waiting", "Connecting");
   for (let tries = 0; !mine.signal.aborted; tries += 1) {
     try {
