@@ -120,7 +120,7 @@ export class Board {
     if (focused !== document.activeElement && this.body.contains(focused)) focused.focus();
     this.table.hidden = !rows.size;
     this.empty.hidden = rows.size > 0;
-    if (!rows.size) this.say("No customer yet. Events go to POST /v1/events, or in with ltvlog append --server.");
+    if (!rows.size) this.say("No customer yet. Append events with ltvlog append, or POST them to /v1/events.");
     this.note(top);
     this.tell(moves, top);
     this.animate(before, changed);

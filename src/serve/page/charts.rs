@@ -214,42 +214,55 @@ fn names(weeks: &[(i64, Week)], width: f64) -> Vec<(usize, String)> {
         let mut parts = day.split('-').map(|part| part.parse::<i64>().unwrap_or(0));
         let (year, month) = (parts.next().unwrap_or(0), parts.next().unwrap_or(1));
         let period = (year * 12 + month - 1).div_euclid(step);
-        if before.is_some_and(|before| before != period) {
+        if before != Some(period) {
             let digits = if step >= 12 { 4 } else { 7 };
             named.push((n, day.get(..digits).unwrap_or(&day).to_owned()));
         }
         before = Some(period);
     }
-    // The last name would stand out.
-    let ends = |n: usize| n as f64 / weeks.len() as f64 * width + NAME_WIDTH / 2.0;
-    named.retain(|(n, _)| ends(*n) <= width);
-    if named.is_empty() {
-        named.extend(weeks.first().map(|(number, _)| (0, first_day(*number))));
+    let place = |n: usize| n as f64 / weeks.len() as f64 * width;
+    // The first period began before, and may have little room; the last name would stand out.
+    let second = named.get(1).map_or(width, |(n, _)| place(*n));
+    if second < NAME_WIDTH {
+        named.remove(0);
     }
+    named.retain(|(n, _)| place(*n) + NAME_WIDTH / 2.0 <= width);
     named
+}
+
+/// A bar of the histogram: what stands below it, what it is in words, and how many.
+struct Bar {
+    name: String,
+    told: String,
+    customers: u64,
+    /// Whether it is a step, that begins at its name; else it is of the one value of its name.
+    is_step: bool,
+}
+
+fn bars(found: &Distribution) -> Vec<Bar> {
+    let one = |name: &str, told: &str, customers| {
+        let (name, told) = (name.to_owned(), told.to_owned());
+        (customers > 0).then_some(Bar { name, told, customers, is_step: false })
+    };
+    let steps = found.bins.iter().map(|bin| {
+        let (from, to) = (grouped_cents(bin.from_cents), grouped_cents(bin.to_cents));
+        let told = format!("from {from} to below {to}");
+        let name = short_cents(bin.from_cents);
+        Bar { name, told, customers: bin.customers, is_step: true }
+    });
+    let below = one("<0", "below 0", found.negative);
+    let zero = one("0", "of exactly 0", found.zero);
+    below.into_iter().chain(zero).chain(steps).collect()
 }
 
 /// Draws how lifetime values are distributed.
 pub(super) fn distribution(found: &Distribution, currency: &str, width: u32) -> String {
-    const HEIGHT: u32 = 236;
-    let mut bars: Vec<(String, String, u64)> = Vec::new();
-    if found.negative > 0 {
-        bars.push(("<0".to_owned(), "below 0".to_owned(), found.negative));
-    }
-    if found.zero > 0 {
-        bars.push(("0".to_owned(), "exactly 0".to_owned(), found.zero));
-    }
-    bars.extend(found.bins.iter().map(|bin| {
-        let (from, to) = (grouped_cents(bin.from_cents), grouped_cents(bin.to_cents));
-        (short_cents(bin.from_cents), format!("from {from} to below {to}"), bin.customers)
-    }));
-    let mut svg = Svg::new(
-        "distribution",
-        (width, HEIGHT),
-        "Customers by lifetime value",
-        &told(found, &bars, currency),
-    );
-    let greatest = bars.iter().map(|(_, _, customers)| i128::from(*customers)).max();
+    const HEIGHT: u32 = 244;
+    let bars = bars(found);
+    let title = "Customers by lifetime value";
+    let about = told(found, &bars, currency);
+    let mut svg = Svg::new("distribution", (width, HEIGHT), title, &about);
+    let greatest = bars.iter().map(|bar| i128::from(bar.customers)).max();
     let panel = Panel {
         left: LEFT,
         right: f64::from(width) - RIGHT,
@@ -257,31 +270,38 @@ pub(super) fn distribution(found: &Distribution, currency: &str, width: u32) -> 
         bottom: f64::from(HEIGHT) - FOOT,
         scale: Scale::over(0, greatest.unwrap_or(0)),
     };
-    panel.axis(&mut svg, "Customers", short_count);
+    panel.axis(&mut svg, &format!("Customers, by lifetime value in {currency}"), short_count);
     let (_, slot_width) = panel.slot(0, bars.len());
-    // Names in every slot, in every other one, … as there is room.
-    let every = [1, 2, 3, 6, 9].into_iter().find(|every| f64::from(*every) * slot_width >= 36.0);
+    // Names of every step, of every other one, … as there is room.
+    let every = [1, 2, 3, 6, 9].into_iter().find(|every| f64::from(*every) * slot_width >= 34.0);
     let every = usize::try_from(every.unwrap_or(12)).unwrap_or(1);
-    for (n, (name, told, customers)) in bars.iter().enumerate() {
+    let first_step = bars.iter().position(|bar| bar.is_step).unwrap_or(0);
+    for (n, bar) in bars.iter().enumerate() {
         let slot = panel.slot(n, bars.len());
-        panel.bar(&mut svg, "bar customers", slot, i128::from(*customers));
-        let text = format!("{told} {currency}: {}", grouped_count(*customers));
+        let class = if bar.is_step { "bar customers" } else { "bar apart" };
+        // What is no step stands off a little.
+        let width = if bar.is_step { slot.1 } else { slot.1 * 0.7 };
+        panel.bar(&mut svg, class, (slot.0, width), i128::from(bar.customers));
+        let text = format!("{} {currency}: {}", bar.told, grouped_count(bar.customers));
         hint(&mut svg, slot, f64::from(HEIGHT), &text);
-        if n % every == 0 {
-            let (x, y) = (Px(slot.0 + 1.0), Px(panel.bottom + FOOT - 5.0));
-            svg.text("text", &[("class", &"tick"), ("x", &x), ("y", &y)], name);
+        let middle = if bar.is_step { 0.0 } else { width / 2.0 };
+        if !bar.is_step || (n - first_step).is_multiple_of(every) {
+            let (x, y) = (Px(slot.0 + middle), Px(panel.bottom + FOOT - 5.0));
+            let attributes: super::svg::Attributes<'_> =
+                &[("class", &"tick"), ("x", &x), ("y", &y), ("text-anchor", &"middle")];
+            svg.text("text", attributes, &bar.name);
         }
     }
     svg.finish()
 }
 
-fn told(found: &Distribution, bars: &[(String, String, u64)], currency: &str) -> String {
+fn told(found: &Distribution, bars: &[Bar], currency: &str) -> String {
     if found.customers == 0 {
         return "No customer yet.".to_owned();
     }
     let mut text = format!("{} customers.", grouped_count(found.customers));
-    if let Some((_, most, customers)) = bars.iter().max_by_key(|(_, _, customers)| *customers) {
-        let customers = grouped_count(*customers);
+    if let Some(most) = bars.iter().max_by_key(|bar| bar.customers) {
+        let (customers, most) = (grouped_count(most.customers), &most.told);
         text.push_str(&format!(" Most, {customers}, have a value {most} {currency}."));
     }
     text
@@ -336,10 +356,11 @@ mod tests {
         let texts = well_formed(&svg);
         let told = "70 customers. Most, 40, have a value from 2,000.00 to below 5,000.00 USD.";
         assert_eq!(texts[1], told);
-        for text in ["&lt;0", "1k", "2k", "exactly 0 USD: 9"] {
+        for text in ["&lt;0", "1k", "2k", "of exactly 0 USD: 9"] {
             assert!(texts.iter().any(|one| one == text), "{text} in {texts:?}");
         }
-        assert_eq!(svg.matches("class=\"bar customers\"").count(), 4);
+        assert_eq!(svg.matches("class=\"bar customers\"").count(), 2);
+        assert_eq!(svg.matches("class=\"bar apart\"").count(), 2);
         let empty = distribution(&Distribution::default(), "USD", 400);
         assert!(well_formed(&empty).contains(&"No customer yet.".to_owned()));
     }

@@ -41,7 +41,7 @@ function line({ sequence, event }, id) {
     "tr",
     { "data-type": event.type },
     el("td", { class: "time" }, el("time", { datetime: event.event_time }, when(event.event_time))),
-    el("td", {}, KINDS[`${event.type} ${event.verb}`] ?? `${event.type} ${event.verb}`),
+    el("td", { class: "kind" }, KINDS[`${event.type} ${event.verb}`] ?? `${event.type} ${event.verb}`),
     el("td", { class: "about" }, ...about(event, id)),
     el("td", { class: "number" }, amount),
     el("td", { class: "number wide" }, grouped(sequence)),

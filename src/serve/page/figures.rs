@@ -139,6 +139,7 @@ fn read<T>(query: Asked<T>) -> Result<T, Problem> {
     get, path = "/v1/weeks", tag = "answers", params(WeeksQuery),
     responses(
         (status = 200, description = "The weeks, oldest first", content_type = "application/json"),
+        (status = 400, description = "What was asked makes no sense", content_type = "application/problem+json"),
         (status = 503, description = "Not yet", content_type = "application/problem+json"),
     )
 )]
@@ -156,6 +157,7 @@ pub(in crate::serve) async fn weeks(
     get, path = "/v1/charts/weeks.svg", tag = "answers", params(ChartQuery),
     responses(
         (status = 200, description = "The chart", content_type = "image/svg+xml"),
+        (status = 400, description = "What was asked makes no sense", content_type = "application/problem+json"),
         (status = 503, description = "Not yet", content_type = "application/problem+json"),
     )
 )]
@@ -174,6 +176,7 @@ pub(in crate::serve) async fn weeks_svg(
     params(("id" = String, Path, description = "The customer's id, percent-encoded"), WeeksQuery),
     responses(
         (status = 200, description = "The weeks, oldest first", content_type = "application/json"),
+        (status = 400, description = "What was asked makes no sense", content_type = "application/problem+json"),
         (status = 404, description = "No such customer", content_type = "application/problem+json"),
         (status = 503, description = "Not yet, or too much is asked at a time", content_type = "application/problem+json"),
     )
@@ -194,6 +197,7 @@ pub(in crate::serve) async fn customer_weeks(
     params(("id" = String, Path, description = "The customer's id, percent-encoded"), ChartQuery),
     responses(
         (status = 200, description = "The chart", content_type = "image/svg+xml"),
+        (status = 400, description = "What was asked makes no sense", content_type = "application/problem+json"),
         (status = 404, description = "No such customer", content_type = "application/problem+json"),
         (status = 503, description = "Not yet, or too much is asked at a time", content_type = "application/problem+json"),
     )
@@ -267,6 +271,7 @@ pub(in crate::serve) async fn distribution(Of(state): Of<Shared>) -> Result<Resp
     get, path = "/v1/charts/distribution.svg", tag = "answers", params(ChartQuery),
     responses(
         (status = 200, description = "The chart", content_type = "image/svg+xml"),
+        (status = 400, description = "What was asked makes no sense", content_type = "application/problem+json"),
         (status = 503, description = "Not yet, or too much is asked at a time", content_type = "application/problem+json"),
     )
 )]

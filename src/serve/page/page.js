@@ -86,12 +86,12 @@ function health(info) {
   facts(find("#health"), [
     ["On the disk", `${grouped(info.synced_end)} of ${grouped(info.end)} events`],
     ["Last append", info.appended_at ? `${when(info.appended_at)} UTC` : "–"],
-    ["Event times", info.frame ? `${when(info.frame.first)} to ${when(info.frame.last)} UTC` : "–"],
+    ["First event", info.frame ? `${when(info.frame.first)} UTC` : "–"],
+    ["Last event", info.frame ? `${when(info.frame.last)} UTC` : "–"],
     ["Segments", `${grouped(count)}, ${bytes(info.bytes.segments)}`],
-    ["Keys", bytes(info.bytes.keys)],
-    ["Checkpoints", bytes(info.bytes.checkpoints)],
-    ["Newest checkpoint", behind === undefined ? "none" : `at event ${grouped(info.checkpoint_end)}, ${grouped(behind)} before the end`],
-    ["Incomplete last frame", info.torn_bytes ? `${grouped(info.torn_bytes)} bytes, cut when the log is next opened` : "none"],
+    ["Keys", info.bytes.keys ? bytes(info.bytes.keys) : "none"],
+    ["Checkpoint", behind === undefined ? "none" : `${grouped(behind)} events before the end, ${bytes(info.bytes.checkpoints)}`],
+    ["Torn tail", info.torn_bytes ? `${grouped(info.torn_bytes)} bytes, cut when the log is next opened` : "none"],
     ["Log id", info.log_id],
   ]);
 }
@@ -104,7 +104,7 @@ function showStatus(status) {
   const behind = status.synced_end - status.applied_end;
   const shown = {
     end: grouped(status.end),
-    rate: rate === undefined ? "–" : `${grouped(rate < 10 ? rate.toFixed(1) : Math.round(rate))} /s`,
+    rate: rate === undefined ? "–" : `${grouped(rate && rate < 10 ? rate.toFixed(1) : Math.round(rate))} /s`,
     lag: behind ? `${grouped(behind)} events, ${status.lag_seconds.toFixed(1)} s` : "0.0 s",
     customers: grouped(status.customers),
     followers: grouped(status.followers),
@@ -152,6 +152,7 @@ function needToken(problem) {
   put(find("#entry-why"), why);
   tell("waiting", "Not signed in");
   find("#entry").hidden = false;
+  find("#search").hidden = true;
   find("#entry-token").focus();
 }
 
@@ -168,6 +169,7 @@ async function start() {
   stop();
   const mine = (running = new AbortController());
   find("#forget").hidden = !token.get();
+  find("#search").hidden = false;
   tell("waiting", "Connecting");
   for (let tries = 0; !mine.signal.aborted; tries += 1) {
     try {

@@ -89,7 +89,6 @@ export class Chart {
   }
 
   clear() {
-    this.load.last?.abort();
     this.loading?.abort();
     this.plot.replaceChildren();
     find("details", this.figure).hidden = true;

@@ -8,18 +8,25 @@ use super::client::Head;
 use super::{Home, customer, order};
 
 /// All that the server has.
-const PATHS: [(&str, &str); 11] = [
+const PATHS: [(&str, &str); 18] = [
     ("get", "/healthz"),
-    ("get", "/readyz"),
     ("get", "/metrics"),
+    ("get", "/readyz"),
+    ("get", "/v1/charts/distribution.svg"),
+    ("get", "/v1/charts/weeks.svg"),
     ("get", "/v1/customers/{id}"),
     ("get", "/v1/customers/{id}/events"),
+    ("get", "/v1/customers/{id}/weeks"),
+    ("get", "/v1/customers/{id}/weeks.svg"),
+    ("get", "/v1/distribution"),
     ("get", "/v1/events"),
-    ("post", "/v1/events"),
     ("get", "/v1/info"),
     ("get", "/v1/openapi.json"),
+    ("get", "/v1/status"),
     ("get", "/v1/top"),
     ("get", "/v1/top/live"),
+    ("get", "/v1/weeks"),
+    ("post", "/v1/events"),
 ];
 
 /// The operations of the document.
