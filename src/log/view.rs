@@ -199,11 +199,11 @@ impl View {
     }
 
     /// The log has at most so many customers: those up to the last seal, and one for each event
-    /// after it.
+    /// after it; and none without an event of its own, whatever a seal says.
     pub(crate) fn customers_max(&self) -> u64 {
         let seal = self.sealed.last().map(|segment| &segment.seal);
         let (end, customers) = seal.map_or((0, 0), |seal| (seal.end_seq, seal.tally.customers));
-        u64::from(customers) + self.end().saturating_sub(end)
+        (u64::from(customers) + self.end().saturating_sub(end)).min(self.end())
     }
 
     /// The sealed segments, in order.

@@ -22,9 +22,9 @@ use crate::event::Field;
 
 const UNKNOWN: Fault = Fault::Corrupt("statistics lack a customer");
 
-/// The most customers for whom room is asked for before they are met: 1 GiB that nobody has
+/// The most customers for whom room is asked for before they are met: 768 MiB that nobody has
 /// touched yet.
-const ROOM_MAX: u64 = 1 << 25;
+const ROOM_MAX: u64 = 24 << 20;
 
 /// One customer's statistics. Two of them fill a cache line, and none lies across two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
