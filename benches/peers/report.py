@@ -114,8 +114,8 @@ def page(bench, lines):
         yield from (f"- {why}" for why in bench.left_out)
 
 
-def put(text, section):
+def put(text, section, begin=BEGIN, end=END):
     """The text with the section between its markers."""
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{section}\n{END}{after}"
+    before, rest = text.split(begin)
+    _, after = rest.split(end)
+    return f"{before}{begin}\n{section}\n{end}{after}"

@@ -2,6 +2,7 @@
 """ltvlog beside everything that a user would pick instead.
 
     python3 benches/peers/run.py --quick     small files, once each, in a minute: does all of it work here?
+    python3 benches/peers/run.py --load      `ltvlog serve` under load instead; writes docs/benchmarks.md
     python3 benches/peers/run.py             all rows; writes docs/benchmarks.md and docs/peers.svg
 
 It makes a Python environment in target/peers with the peers in pinned versions (requirements.txt), compiles the
@@ -38,6 +39,7 @@ def options():
     parser.add_argument(
         "--quick", action="store_true", help="100,000 events, one run each; the page is written to target/peers"
     )
+    parser.add_argument("--load", action="store_true", help="the server under load instead of all other rows")
     parser.add_argument("--ltvlog", type=Path, help="the binary, instead of building it")
     parser.add_argument(
         "--file", type=Path, help="NDJSON as `ltvlog generate` prints it, without updates, instead of making it"
@@ -83,6 +85,7 @@ def main():
         os.environ["PYTHONPYCACHEPREFIX"] = str(WORK / "pycache")
         os.execv(PYTHON, [PYTHON, __file__, *sys.argv[1:]])
 
+    import load
     import plot
     import report
     import rows
@@ -96,12 +99,16 @@ def main():
     with tempfile.TemporaryDirectory(dir=WORK, prefix="scratch-") as scratch:
         Path(scratch).chmod(0o755)  # PostgreSQL runs as another user.
         bench = Bench(WORK, Path(scratch), ltvlog, file, events, *scale, is_quick=told.quick)
+        docs = REPOSITORY / "docs"
+        place, before = WORK if told.quick else docs, (docs / "benchmarks.md").read_text()
+        if told.load:
+            section = load.section(bench, report.machine(bench))
+            (place / "benchmarks.md").write_text(report.put(before, section, load.BEGIN, load.END))
+            print(section)
+            return
         lines = rows.every(bench)
         section = "\n".join(report.page(bench, lines))
-    docs = REPOSITORY / "docs"
-    page = report.put((docs / "benchmarks.md").read_text(), section)
-    place = WORK if told.quick else docs
-    (place / "benchmarks.md").write_text(page)
+    (place / "benchmarks.md").write_text(report.put(before, section))
     plot.save(place / "peers.svg", lines, rows.TITLES)
     print(f"written: {place / 'benchmarks.md'}, {place / 'peers.svg'}")
 
