@@ -198,9 +198,13 @@ def an_append_is_seen_within_a_second(browser, server):
         # Why, under the pointer and with the focus; Escape puts it away.
         tip, why = page.locator("#board .tip").first, page.locator("#board .why").first
         assert not tip.is_visible()
-        why.hover()
+        page.evaluate("scrollTo(0, 0)")
+        # Rows are still on their way.
+        page.wait_for_timeout(400)
+        box = why.bounding_box()
+        page.mouse.move(box["x"] + 5, box["y"] + 5)
         assert tip.is_visible() and "rise" in tip.inner_text() and "ORDER NEW" in tip.inner_text()
-        visit.shot("moves", full=False)
+        visit.shot("moves")
         page.mouse.move(5, 5)
         assert not tip.is_visible()
         why.focus()
@@ -298,10 +302,12 @@ def a_server_that_went_comes_back(browser, server):
         ready(visit)
         server.stop()
         visit.wait("No answer", "#state")
+        visit.wait("does not answer", "#health-word")
         assert len(rows(page)) == 10
         visit.shot("away", full=False)
         server.start()
         visit.wait("Live", "#state", timeout=30_000)
+        visit.wait("Takes events", "#health-word")
         server.post(customer("late", last_name="Late") + "\n" + order("late", "late", "5000000.00"))
         page.wait_for_function("() => document.querySelector('#board tbody tr').innerText.includes('late')")
         # That nobody answered is what the browser says itself.

@@ -126,6 +126,8 @@ async function watch(signal) {
         if (signal.aborted) return;
         if (problem.isAboutToken) return needToken(problem);
         samples = [];
+        for (const name of ["rate", "lag"]) put(find(`#ends [data-of=${name}]`), "–");
+        word("waiting", "The server does not answer. What is shown is of before.");
       }
     }
     await sleep(STATUS_MS, signal);
