@@ -1,6 +1,6 @@
 //! What the charts show, as JSON and as SVG.
 
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State as Of};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
@@ -183,9 +183,10 @@ pub(in crate::serve) async fn weeks_svg(
 )]
 pub(in crate::serve) async fn customer_weeks(
     Of(state): Of<Shared>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     query: Asked<WeeksQuery>,
 ) -> Result<Response, Problem> {
+    let Path(id) = id.map_err(|why| Problem::bad_request(why.body_text()))?;
     let last = read(query)?.last()?;
     let text = state.heavy(move |state| Ok(Found::of(state, &id, last)?.json(Some(&id))));
     Ok(tell::json(text.await?))
@@ -204,9 +205,10 @@ pub(in crate::serve) async fn customer_weeks(
 )]
 pub(in crate::serve) async fn customer_weeks_svg(
     Of(state): Of<Shared>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     query: Asked<ChartQuery>,
 ) -> Result<Response, Problem> {
+    let Path(id) = id.map_err(|why| Problem::bad_request(why.body_text()))?;
     let width = read(query)?.width()?;
     let svg = state.heavy(move |state| Ok(Found::of(state, &id, WEEKS)?.svg(Some(&id), width)));
     Ok(image(svg.await?))
