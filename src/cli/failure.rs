@@ -146,7 +146,11 @@ fn server_of(error: &Error) -> Option<String> {
     let url = text.lines().next()?;
     // It is shown on a terminal, whoever wrote it.
     let is_plain = url.starts_with("http") && url.bytes().all(|byte| byte.is_ascii_graphic());
-    is_plain.then(|| url.to_owned())
+    // One that was killed left its URL behind.
+    let patience = std::time::Duration::from_millis(300);
+    let address = url.split_once("://")?.1.parse().ok()?;
+    let answers = std::net::TcpStream::connect_timeout(&address, patience).is_ok();
+    (is_plain && answers).then(|| url.to_owned())
 }
 
 /// What to do about it.

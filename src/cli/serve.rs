@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum, value_parser};
 
 use super::args::{Format, NewLogArgs, Shared};
@@ -37,10 +38,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
     /// Connections at a time
-    #[arg(long, value_name = "N", default_value_t = Limits::default().connections_max)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections_max, value_parser = some())]
     pub(crate) connections_max: usize,
     /// Bytes of one request's body, as it comes and unpacked, unless it is answered as a stream
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().body_bytes_max)]
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().body_bytes_max, value_parser = some())]
     pub(crate) body_max: usize,
     /// Seconds for the line and headers of a request to come
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().header_time.as_secs(), value_parser = value_parser!(u64).range(1..))]
@@ -56,6 +57,11 @@ pub(crate) struct ServeArgs {
     pub(crate) verbose: bool,
     #[command(flatten)]
     pub(crate) new: NewLogArgs,
+}
+
+/// A number above 0.
+fn some() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
 }
 
 /// How the server's own log is written.

@@ -13,7 +13,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use serde::Deserialize;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa::IntoParams;
 
@@ -88,6 +88,7 @@ pub(super) async fn events(
         }
     };
     let reader = Reader {
+        renewed: state.renewal(),
         state,
         position: from,
         left: query.limit.unwrap_or(u64::MAX),
@@ -146,6 +147,7 @@ fn lines(tell: &Tell) -> Bytes {
 /// One who reads events.
 struct Reader {
     state: Shared,
+    renewed: watch::Receiver<u64>,
     position: u64,
     left: u64,
     follows: bool,
@@ -193,7 +195,7 @@ impl Reader {
                 })
                 .await?;
             follower = back;
-            if !self.tell(piece.into(), tells).await {
+            if !self.tell(piece.into(), tells).await || self.renewed.has_changed().unwrap_or(true) {
                 return Ok(false);
             }
             if !is_more {
@@ -216,6 +218,7 @@ impl Reader {
             let piece = tokio::select! {
                 piece = heard.recv() => piece,
                 _ = stop.changed() => continue,
+                _ = self.renewed.changed() => return Ok(false),
                 () = tells.closed() => return Ok(false),
             };
             match piece {

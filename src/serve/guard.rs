@@ -22,7 +22,7 @@ pub(super) async fn count(Of(state): Of<Shared>, request: Request, next: Next) -
     let response = next.run(request).await;
     let status = response.status().as_u16();
     state.metrics.answered(known(&method), &path, status);
-    let us = began.elapsed().as_micros();
+    let us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     tracing::debug!(%method, path, status, us, "answered");
     response
 }

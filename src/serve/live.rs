@@ -99,7 +99,8 @@ impl Work {
         let mut fold = Fold::new();
         self.follower.apply(&mut fold)?;
         let events = fold.statistics.events();
-        tracing::info!(events, ms = began.elapsed().as_millis(), "the log is folded");
+        let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(events, ms, "the log is read, and questions are answered");
         if self.folded.set(RwLock::new(fold)).is_err() {
             return Ok(());
         }

@@ -93,7 +93,7 @@ pub(super) fn in_full(error: &dyn std::error::Error) -> String {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.status, line(&self.json())).into_response();
+        let mut response = (self.status, line(&self.json()) + "\n").into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after {

@@ -132,6 +132,7 @@ pub fn run(config: &Config, ready: impl FnOnce(&str)) -> Result<(), Failure> {
     let appender = Appender::new(store, appending)?;
     let metrics = Arc::new(Metrics::new());
     let (tell_stop, stop) = watch::channel(false);
+    let (tell_renewed, renewed) = watch::channel(0);
     let (tell_synced, synced) = watch::channel(appender.synced_end());
     let at = runtime.handle();
     let (live, folding) =
@@ -154,21 +155,37 @@ pub fn run(config: &Config, ready: impl FnOnce(&str)) -> Result<(), Failure> {
         streams: Arc::new(Semaphore::new(stream::STREAMS_MAX)),
         synced,
         stop,
+        renewed,
     });
+    warn(config);
     let file = ServerFile::write(&config.log, &url).map_err(start("write the server's URL"))?;
+    tracing::info!(url, version = env!("CARGO_PKG_VERSION"), "answering");
     ready(&url);
-    let served = runtime.block_on(serve(config, listener, tls, &state, tell_stop));
+    let served = runtime.block_on(serve(config, listener, tls, &state, (tell_stop, tell_renewed)));
     drop(state);
     committer.close();
     runtime.shutdown_timeout(Duration::from_secs(1));
     let closed = committing.join();
     drop((folding.join(), telling.join()));
     drop(file);
+    tracing::info!("stopped");
     served.map_err(start("answer"))?;
     match closed {
         Ok(Ok(()) | Err(Error::Closed)) => Ok(()),
         Ok(Err(error)) => Err(error.into()),
         Err(_panicked) => Err(Failure::Start("the thread that commits panicked".to_owned())),
+    }
+}
+
+/// Says what may be meant so, and is worth a second look.
+fn warn(config: &Config) {
+    use std::os::unix::fs::PermissionsExt;
+    if config.tls.is_none() && !config.listen.ip().is_loopback() {
+        tracing::warn!("tokens and events cross the network without TLS: see --tls-cert");
+    }
+    let mode = config.tokens.as_ref().and_then(|path| fs::metadata(path).ok());
+    if mode.is_some_and(|file| file.permissions().mode() & 0o077 != 0) {
+        tracing::warn!("others on this machine may read the file of tokens: chmod 600");
     }
 }
 
@@ -187,13 +204,13 @@ async fn serve(
     listener: TcpListener,
     tls: Option<RustlsConfig>,
     state: &Shared,
-    tell_stop: watch::Sender<bool>,
+    (tell_stop, tell_renewed): (watch::Sender<bool>, watch::Sender<u64>),
 ) -> io::Result<()> {
     let handle = Handle::new();
     let stop_time = config.limits.stop_time;
     let renewed = (Arc::clone(state), tls.clone(), config.tls.clone());
     let watching = tokio::spawn(watch_signals(handle.clone(), tell_stop, stop_time));
-    let renewing = tokio::spawn(renew(renewed.0, renewed.1, renewed.2));
+    let renewing = tokio::spawn(renew(renewed.0, tell_renewed, renewed.1, renewed.2));
     let router = api::router(state);
     let bounded =
         |inner| Bounded { handle: handle.clone(), most: config.limits.connections_max, inner };
@@ -262,9 +279,15 @@ async fn watch_signals(
 }
 
 /// Takes up changed tokens soon, and changed certificates when SIGHUP says so.
-async fn renew(state: Shared, tls: Option<RustlsConfig>, files: Option<TlsFiles>) {
+async fn renew(
+    state: Shared,
+    tell: watch::Sender<u64>,
+    tls: Option<RustlsConfig>,
+    files: Option<TlsFiles>,
+) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     let mut pace = tokio::time::interval(TOKENS_PACE);
+    let mut told = String::new();
     loop {
         let is_told = tokio::select! {
             _ = hangup.recv() => true,
@@ -272,10 +295,18 @@ async fn renew(state: Shared, tls: Option<RustlsConfig>, files: Option<TlsFiles>
         };
         if let Some(tokens) = &state.tokens {
             match tokens.refresh() {
-                Ok(true) => tracing::info!("the tokens are renewed"),
-                Ok(false) => {}
-                Err(error) if is_told => tracing::error!(error, "the tokens stay as they were"),
-                Err(error) => tracing::debug!(error, "the tokens stay as they were"),
+                Ok(true) => {
+                    tracing::info!("the tokens are renewed, and streams end");
+                    tell.send_modify(|count| *count += 1);
+                    told.clear();
+                }
+                Ok(false) => told.clear(),
+                // The same fault is told of once.
+                Err(error) if is_told || error != told => {
+                    tracing::error!(error, "the tokens stay as they were");
+                    told = error;
+                }
+                Err(_) => {}
             }
         }
         if let (true, Some(tls), Some(files)) = (is_told, &tls, &files) {

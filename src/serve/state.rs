@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) synced: watch::Receiver<u64>,
     /// Whether the server was told to stop.
     pub(super) stop: watch::Receiver<bool>,
+    /// How often the tokens were renewed.
+    pub(super) renewed: watch::Receiver<u64>,
 }
 
 /// Answers at a time that read much of the log.
@@ -44,6 +46,14 @@ pub(super) const HEAVY_MAX: usize = 2;
 const HEAVY_PATIENCE: Duration = Duration::from_secs(2);
 
 impl State {
+    /// Tells when the tokens are renewed after this: whoever has a stream then has to show its own
+    /// again.
+    pub(super) fn renewal(&self) -> watch::Receiver<u64> {
+        let mut renewed = self.renewed.clone();
+        renewed.mark_unchanged();
+        renewed
+    }
+
     /// A store to ask.
     pub(super) fn reader(&self) -> Result<Store, Error> {
         self.appender.reader()

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
 use axum::response::Response;
 use futures_util::StreamExt;
 use tokio::runtime::Handle;
@@ -50,7 +51,7 @@ pub(super) fn answer(state: Shared, body: Body) -> Result<Response, Problem> {
     })?;
     let (lines, response) = tell::ndjson();
     let (pieces, handed) = mpsc::channel(4);
-    tokio::spawn(hand_over(body, pieces, state.stop.clone()));
+    tokio::spawn(hand_over(body, pieces, state.stop.clone(), state.renewal()));
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
         read(state, handed, lines, runtime);
@@ -64,12 +65,17 @@ async fn hand_over(
     body: Body,
     pieces: mpsc::Sender<Result<Bytes, Problem>>,
     mut stop: watch::Receiver<bool>,
+    mut renewed: watch::Receiver<u64>,
 ) {
     let mut body = body.into_data_stream();
     loop {
         let piece = tokio::select! {
             piece = body.next() => piece.map(|piece| piece.map_err(|error| unreadable(&error, BROKEN))),
             _ = stop.wait_for(|stop| *stop) => Some(Err(Problem::stopping())),
+            _ = renewed.changed() => Some(Err(Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "the tokens were renewed: send again what was not acknowledged",
+            ))),
         };
         let Some(piece) = piece else { return };
         let is_last = piece.is_err();

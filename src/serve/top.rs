@@ -187,7 +187,7 @@ pub(super) async fn live(
 async fn follow(state: Shared, x: usize, events: mpsc::Sender<Result<Event, Infallible>>) {
     let _counted = super::hub::Counted::new(&state.metrics);
     let mut boards = state.live.boards();
-    let mut stop = state.stop.clone();
+    let (mut stop, mut renewed) = (state.stop.clone(), state.renewal());
     let mut before: Option<Vec<String>> = None;
     let mut told_last = String::new();
     while !*stop.borrow() {
@@ -205,6 +205,7 @@ async fn follow(state: Shared, x: usize, events: mpsc::Sender<Result<Event, Infa
         tokio::select! {
             changed = boards.changed() => if changed.is_err() { return },
             _ = stop.changed() => {}
+            _ = renewed.changed() => return,
             () = events.closed() => return,
         }
     }
