@@ -43,7 +43,10 @@ impl Committer {
         synced: watch::Sender<u64>,
     ) -> std::io::Result<(Committer, JoinHandle<Result<(), Error>>)> {
         let (jobs, queue) = mpsc::unbounded_channel();
-        let work = move || work(&appender, options, queue, &metrics, &synced);
+        let work = move || {
+            let _ended = Ended(Arc::clone(&metrics));
+            work(&appender, options, queue, &metrics, &synced)
+        };
         let thread = thread::Builder::new().name("commit".to_owned()).spawn(work)?;
         Ok((Committer { jobs }, thread))
     }
@@ -69,6 +72,15 @@ impl Committer {
     pub(super) fn close(&self) {
         // It is closed already, if nobody is told.
         if self.jobs.send(Job::Close).is_err() {}
+    }
+}
+
+/// Says that nothing is taken any more, however the thread ends.
+struct Ended(Arc<Metrics>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.refuse_writes();
     }
 }
 
@@ -107,7 +119,7 @@ fn work(
         let began = Instant::now();
         match appender.append_prepared(calls) {
             Ok(answers) => {
-                metrics.committed(&answers, began.elapsed());
+                metrics.committed(answers.len(), began.elapsed());
                 synced.send_replace(appender.synced_end());
                 for (answer, (place, to)) in answers.into_iter().zip(waiting) {
                     // Whoever has gone away needs no receipt; the events are in the log.

@@ -195,7 +195,8 @@ impl Reader {
                 })
                 .await?;
             follower = back;
-            if !self.tell(piece.into(), tells).await || self.renewed.has_changed().unwrap_or(true) {
+            if !self.tell(piece.into(), tells).await || self.renewed.has_changed().unwrap_or(false)
+            {
                 return Ok(false);
             }
             if !is_more {
@@ -218,7 +219,7 @@ impl Reader {
             let piece = tokio::select! {
                 piece = heard.recv() => piece,
                 _ = stop.changed() => continue,
-                _ = self.renewed.changed() => return Ok(false),
+                Ok(()) = self.renewed.changed() => return Ok(false),
                 () = tells.closed() => return Ok(false),
             };
             match piece {

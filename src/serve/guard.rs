@@ -46,7 +46,10 @@ pub(super) async fn append(of: Of<Shared>, request: Request, next: Next) -> Resp
 async fn guarded(Of(state): Of<Shared>, wanted: Scope, request: Request, next: Next) -> Response {
     let granted = match &state.tokens {
         Some(tokens) => authorized(request.headers(), |token| tokens.allows(token, wanted)),
-        None => at_home(request.headers(), request.uri().host()),
+        None => at_home(
+            request.headers(),
+            request.uri().authority().map(|authority| authority.as_str()),
+        ),
     };
     match granted {
         Ok(()) => next.run(request).await,
@@ -92,6 +95,12 @@ fn at_home(headers: &HeaderMap, of_uri: Option<&str>) -> Result<(), Problem> {
                       such as localhost or 127.0.0.1";
         return Err(Problem::new(StatusCode::FORBIDDEN, detail));
     }
+    // A browser says of its own accord who makes it ask; other programs say nothing.
+    let site = headers.get("sec-fetch-site").map(|site| site.to_str().unwrap_or("?"));
+    if site.is_some_and(|site| site != "same-origin" && site != "none") {
+        let detail = "without tokens this server answers no page of another site";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    }
     let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or("?"));
     let own = |origin: &str| {
         let authority = origin.split_once("://").map(|(_, authority)| authority);
@@ -112,6 +121,8 @@ fn is_port(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    const SITE: axum::http::HeaderName = axum::http::HeaderName::from_static("sec-fetch-site");
+
     fn headers(list: &[(axum::http::HeaderName, &str)]) -> HeaderMap {
         let pairs = list.iter().map(|(name, value)| (name.clone(), value.parse().unwrap()));
         pairs.collect()
@@ -129,6 +140,9 @@ mod tests {
                 assert!(at_home(&headers, None).is_err(), "{host} {other}");
             }
         }
+        let asks = |site| at_home(&headers(&[(HOST, "localhost"), (SITE, site)]), None);
+        assert!(asks("same-origin").is_ok() && asks("none").is_ok());
+        assert!(asks("cross-site").is_err() && asks("same-site").is_err());
         // A name that was made to lead here.
         for host in ["evil.example", "evil.example:7878", "127.0.0.1.evil.example", "10.0.0.1", ""]
         {

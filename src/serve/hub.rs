@@ -8,9 +8,10 @@ use axum::body::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, watch};
 
+use super::live::pause;
 use super::metrics::Metrics;
 use super::problem::in_full;
-use crate::{Error, Record, Store};
+use crate::{Error, Follower, Record, Store};
 
 /// Pieces that a follower may be behind before it goes back to the log.
 const BEHIND_MAX: usize = 64;
@@ -75,24 +76,15 @@ fn tell(
         let end = *synced.borrow_and_update();
         if pieces.receiver_count() == 0 {
             follower = None;
-        } else {
-            let follower = match &mut follower {
-                Some(follower) => follower,
-                // Whoever came before this reads the log up to here, which an empty piece tells.
-                None => {
-                    let new = store.follow(end)?;
-                    drop(pieces.send(Piece::default()));
-                    follower.insert(new)
-                }
-            };
-            while follower.position() < end {
-                let piece = read(|each| follower.catch_up(each), store.rules().currency)?.0;
-                if piece.is_empty() {
-                    break;
-                }
-                // Nobody may be left.
-                if pieces.send(Arc::new(piece)).is_err() {}
+        } else if let Err(error) = tell_until(end, store, &mut follower, pieces) {
+            if !matches!(error, Error::Io { .. }) {
+                return Err(error);
             }
+            // It may pass. Whoever follows finds a gap then, and reads the log itself.
+            tracing::warn!(error = %in_full(&error), "the log cannot be followed at the moment");
+            follower = None;
+            runtime.block_on(pause(&mut stop));
+            continue;
         }
         runtime.block_on(async {
             tokio::select! {
@@ -103,6 +95,33 @@ fn tell(
                 _ = stop.changed() => {}
             }
         });
+    }
+    Ok(())
+}
+
+/// Tells what is new up to an end.
+fn tell_until(
+    end: u64,
+    store: &Store,
+    follower: &mut Option<Follower>,
+    pieces: &broadcast::Sender<Piece>,
+) -> Result<(), Error> {
+    let follower = match follower {
+        Some(follower) => follower,
+        // Whoever came before this reads the log up to here, which an empty piece tells.
+        None => {
+            let new = store.follow(end)?;
+            drop(pieces.send(Piece::default()));
+            follower.insert(new)
+        }
+    };
+    while follower.position() < end {
+        let piece = read(|each| follower.catch_up(each), store.rules().currency)?.0;
+        if piece.is_empty() {
+            break;
+        }
+        // Nobody may be left.
+        if pieces.send(Arc::new(piece)).is_err() {}
     }
     Ok(())
 }

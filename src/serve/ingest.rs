@@ -39,7 +39,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
     ),
     responses(
         (status = 200, description = "The receipt, after the sync, or a line for each batch", content(
-            (String = "application/json"), (String = "application/x-ndjson"))),
+            (Object = "application/json"), (String = "application/x-ndjson"))),
         (status = 400, description = "The body cannot be read", content_type = "application/problem+json"),
         (status = 408, description = "The body did not come in time", content_type = "application/problem+json"),
         (status = 413, description = "Too long for one call", content_type = "application/problem+json"),
@@ -105,6 +105,7 @@ async fn one_call(state: &Shared, body: Body, packed: bool) -> Result<String, Pr
         state.aside(move |state| unpack(state, body, place)).await?
     };
     let (done, _place) = state.committer.commit(call, place).await?;
+    state.metrics.told(&done.receipt);
     Ok(receipt(&done, |index| index))
 }
 

@@ -16,6 +16,8 @@ use crate::{Error, Follower, Store};
 /// Between two leaderboards at least.
 const PACE_MIN: Duration = Duration::from_millis(20);
 
+const PACE_MAX: Duration = Duration::from_secs(1);
+
 /// What requests see of the thread.
 #[derive(Clone)]
 pub(super) struct Live {
@@ -97,7 +99,11 @@ impl Work {
     fn run(&mut self, runtime: &Handle) -> Result<(), Error> {
         let began = Instant::now();
         let mut fold = Fold::new();
-        self.follower.apply(&mut fold)?;
+        while let Err(error) = self.follower.apply(&mut fold) {
+            if !self.passes(error, runtime)? {
+                return Ok(());
+            }
+        }
         let events = fold.statistics.events();
         let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(events, ms, "the log is read, and questions are answered");
@@ -108,13 +114,19 @@ impl Work {
         let mut is_due = true;
         while !*self.stop.borrow() {
             if self.synced.borrow_and_update().ne(&self.follower.position()) {
-                self.apply()?;
+                if let Err(error) = self.apply() {
+                    self.passes(error, runtime)?;
+                    continue;
+                }
                 is_due = true;
             }
             let now = Instant::now();
             let due = published.map_or(now, |last: Instant| last + self.pace);
             if is_due && now >= due {
-                self.publish()?;
+                if let Err(error) = self.publish() {
+                    self.passes(error, runtime)?;
+                    continue;
+                }
                 published = Some(Instant::now());
                 is_due = false;
             }
@@ -122,6 +134,17 @@ impl Work {
             runtime.block_on(news(&mut self.synced, &mut self.stop, until));
         }
         Ok(())
+    }
+
+    /// Waits a moment where the disk or the system refused something, which may pass; whether to go
+    /// on. What else goes wrong stays so.
+    fn passes(&mut self, error: Error, runtime: &Handle) -> Result<bool, Error> {
+        if !matches!(error, Error::Io { .. }) {
+            return Err(error);
+        }
+        tracing::warn!(error = %in_full(&error), "the log cannot be read at the moment");
+        runtime.block_on(pause(&mut self.stop));
+        Ok(!*self.stop.borrow())
     }
 
     fn apply(&mut self) -> Result<(), Error> {
@@ -144,9 +167,15 @@ impl Work {
         let board = Board::new(&self.store, &fold, before.as_deref())?;
         drop(fold);
         self.board.send_replace(Some(Arc::new(board)));
-        self.pace = PACE_MIN.max(began.elapsed() * 10);
+        self.pace = (began.elapsed() * 10).clamp(PACE_MIN, PACE_MAX);
         Ok(())
     }
+}
+
+/// Waits until it is worth trying again what the system refused, or for the order to stop.
+pub(super) async fn pause(stop: &mut watch::Receiver<bool>) {
+    let told = stop.wait_for(|stop| *stop);
+    drop(tokio::time::timeout(Duration::from_secs(1), told).await);
 }
 
 /// Waits for more events, for the order to stop, or until a moment.

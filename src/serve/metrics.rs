@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::{Appended, Reason};
+use crate::{Reason, Receipt};
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct Result {
@@ -118,25 +118,25 @@ impl Metrics {
         to.register("writable", writable, self.writable.clone());
     }
 
-    /// A group of calls has its receipts.
-    pub(super) fn committed(&self, answers: &[Appended], took: Duration) {
+    /// A group of so many calls is on the disk.
+    pub(super) fn committed(&self, calls: usize, took: Duration) {
         self.commit.observe(took.as_secs_f64());
-        self.group.observe(u32::try_from(answers.len()).map_or(f64::MAX, f64::from));
+        self.group.observe(u32::try_from(calls).map_or(f64::MAX, f64::from));
+    }
+
+    /// A receipt as it is told: what is held is not rejected yet.
+    pub(super) fn told(&self, receipt: &Receipt) {
         let count = |result, more| {
             self.events.get_or_create(&Result { result }).inc_by(more);
         };
-        for receipt in answers.iter().map(|answer| &answer.receipt) {
-            count("accepted", receipt.accepted);
-            count("duplicate", receipt.duplicates);
-            if receipt.rejected() > 0 {
-                count("rejected", receipt.rejected());
-                for (reason, more) in &receipt.reasons {
-                    let reason = reason.name();
-                    self.rejected.get_or_create(&Rejected { reason }).inc_by(*more);
-                }
-            }
-            self.end.inner().fetch_max(receipt.end, Ordering::Relaxed);
+        count("accepted", receipt.accepted);
+        count("duplicate", receipt.duplicates);
+        count("rejected", receipt.rejected());
+        for (reason, more) in &receipt.reasons {
+            let reason = reason.name();
+            self.rejected.get_or_create(&Rejected { reason }).inc_by(*more);
         }
+        self.end.inner().fetch_max(receipt.end, Ordering::Relaxed);
     }
 
     /// A request was answered. The path is that of its route, not what stood in it.

@@ -15,7 +15,7 @@ use axum_server::accept::{Accept, NoDelayAcceptor};
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use futures_util::future::Either;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
 use super::api;
@@ -110,17 +110,12 @@ pub fn run(config: &Config, ready: impl FnOnce(&str)) -> Result<(), Failure> {
     let start = |what: &'static str| {
         move |error: io::Error| Failure::Start(format!("cannot {what}: {error}"))
     };
-    let tokens = config.tokens.as_deref().map(Tokens::open).transpose().map_err(Failure::Start)?;
-    if tokens.is_none() && !config.listen.ip().is_loopback() {
-        return Err(Failure::Start(format!(
-            "{} can be reached from other machines, which needs tokens: --tokens FILE names them, \
-             and without it the server listens at 127.0.0.1",
-            config.listen
-        )));
-    }
+    let tokens = tokens(config)?;
     raise_open_files();
     let runtime = Builder::new_multi_thread().enable_all().max_blocking_threads(64).build();
     let runtime = runtime.map_err(start("start the runtime"))?;
+    // From here on a signal is an order, and not the end.
+    let signals = runtime.block_on(async { Signals::watch() }).map_err(start("watch signals"))?;
     let tls = config.tls.as_ref().map(|files| load(&runtime, files)).transpose()?;
     let listener = TcpListener::bind(config.listen)
         .map_err(|error| Failure::Start(format!("cannot listen at {}: {error}", config.listen)))?;
@@ -161,13 +156,17 @@ pub fn run(config: &Config, ready: impl FnOnce(&str)) -> Result<(), Failure> {
     let file = ServerFile::write(&config.log, &url).map_err(start("write the server's URL"))?;
     tracing::info!(url, version = env!("CARGO_PKG_VERSION"), "answering");
     ready(&url);
-    let served = runtime.block_on(serve(config, listener, tls, &state, (tell_stop, tell_renewed)));
+    let tell = (tell_stop.clone(), tell_renewed);
+    let served = runtime.block_on(serve(config, listener, tls, &state, signals, tell));
+    // However it came to its end.
+    tell_stop.send_replace(true);
     drop(state);
+    // Before the log is let go of: whoever takes it next writes its own.
+    drop(file);
     committer.close();
     runtime.shutdown_timeout(Duration::from_secs(1));
     let closed = committing.join();
     drop((folding.join(), telling.join()));
-    drop(file);
     tracing::info!("stopped");
     served.map_err(start("answer"))?;
     match closed {
@@ -175,6 +174,19 @@ pub fn run(config: &Config, ready: impl FnOnce(&str)) -> Result<(), Failure> {
         Ok(Err(error)) => Err(error.into()),
         Err(_panicked) => Err(Failure::Start("the thread that commits panicked".to_owned())),
     }
+}
+
+/// The tokens, which must be there where other machines can ask.
+fn tokens(config: &Config) -> Result<Option<Tokens>, Failure> {
+    let tokens = config.tokens.as_deref().map(Tokens::open).transpose().map_err(Failure::Start)?;
+    if tokens.is_none() && !config.listen.ip().is_loopback() {
+        return Err(Failure::Start(format!(
+            "{} can be reached from other machines, which needs tokens: --tokens FILE names them, \
+             and without it the server listens at 127.0.0.1",
+            config.listen
+        )));
+    }
+    Ok(tokens)
 }
 
 /// Says what may be meant so, and is worth a second look.
@@ -204,19 +216,21 @@ async fn serve(
     listener: TcpListener,
     tls: Option<RustlsConfig>,
     state: &Shared,
+    Signals { hangup, ends }: Signals,
     (tell_stop, tell_renewed): (watch::Sender<bool>, watch::Sender<u64>),
 ) -> io::Result<()> {
     let handle = Handle::new();
     let stop_time = config.limits.stop_time;
     let renewed = (Arc::clone(state), tls.clone(), config.tls.clone());
-    let watching = tokio::spawn(watch_signals(handle.clone(), tell_stop, stop_time));
-    let renewing = tokio::spawn(renew(renewed.0, tell_renewed, renewed.1, renewed.2));
+    let watching = tokio::spawn(watch_signals(ends, handle.clone(), tell_stop, stop_time));
+    let renewing = tokio::spawn(renew(hangup, renewed.0, tell_renewed, (renewed.1, renewed.2)));
     let router = api::router(state);
     let bounded =
         |inner| Bounded { handle: handle.clone(), most: config.limits.connections_max, inner };
     let done = match tls {
         None => {
-            let server = axum_server::from_tcp(listener)?;
+            // HTTP/2 has no limit for a connection that asks nothing more.
+            let server = axum_server::from_tcp(listener)?.http1_only();
             answer(server.acceptor(bounded(NoDelayAcceptor::new())), &handle, config, router).await
         }
         Some(tls) => {
@@ -253,22 +267,33 @@ where
         .max_buf_size(limits.header_bytes_max)
         .max_headers(100);
     let bytes = u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX);
-    builder.http2().max_header_list_size(bytes).max_concurrent_streams(128);
+    let mut http2 = builder.http2();
+    http2.max_header_list_size(bytes).max_concurrent_streams(32);
+    http2.keep_alive_interval(Some(limits.body_time)).keep_alive_timeout(limits.header_time);
     server.first_request_timeout(limits.header_time).serve(router.into_make_service()).await
+}
+
+/// The signals that mean something.
+struct Signals {
+    hangup: Signal,
+    ends: [Signal; 2],
+}
+
+impl Signals {
+    fn watch() -> io::Result<Signals> {
+        let ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+        Ok(Signals { hangup: signal(SignalKind::hangup())?, ends })
+    }
 }
 
 /// Stops the server when a signal says so: no connection is taken any more, what was asked is
 /// answered, streams end.
 async fn watch_signals(
+    [mut interrupt, mut terminate]: [Signal; 2],
     handle: Handle<SocketAddr>,
     tell_stop: watch::Sender<bool>,
     stop_time: Duration,
 ) {
-    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
-        tracing::error!("signals cannot be watched: the server stops when it is killed");
-        return std::future::pending().await;
-    };
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -280,12 +305,11 @@ async fn watch_signals(
 
 /// Takes up changed tokens soon, and changed certificates when SIGHUP says so.
 async fn renew(
+    mut hangup: Signal,
     state: Shared,
     tell: watch::Sender<u64>,
-    tls: Option<RustlsConfig>,
-    files: Option<TlsFiles>,
+    (tls, files): (Option<RustlsConfig>, Option<TlsFiles>),
 ) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     let mut pace = tokio::time::interval(TOKENS_PACE);
     let mut told = String::new();
     loop {

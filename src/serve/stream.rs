@@ -29,6 +29,8 @@ use crate::{Appended, Event, Flow, Prepared, ReadError, Reason, Rejection, Rules
 /// A batch has at most so many events, and so many bytes of them.
 const BATCH_EVENTS: usize = 4_096;
 const BATCH_BYTES: usize = 1 << 20;
+/// How long the last line waits for a reader.
+const LAST_TIME: Duration = Duration::from_secs(2);
 /// How long an event waits for its customer or order, noticed when the next batch ends.
 const HOLD_TIME: Duration = Duration::from_secs(5);
 /// So many wait at most, so that with a batch they fit into one call; what comes beyond is given up.
@@ -72,7 +74,7 @@ async fn hand_over(
         let piece = tokio::select! {
             piece = body.next() => piece.map(|piece| piece.map_err(|error| unreadable(&error, BROKEN))),
             _ = stop.wait_for(|stop| *stop) => Some(Err(Problem::stopping())),
-            _ = renewed.changed() => Some(Err(Problem::new(
+            Ok(()) = renewed.changed() => Some(Err(Problem::new(
                 StatusCode::UNAUTHORIZED,
                 "the tokens were renewed: send again what was not acknowledged",
             ))),
@@ -132,8 +134,9 @@ fn lock(batch: &Mutex<Batch>) -> MutexGuard<'_, Batch> {
 fn tell_problem(lines: &Lines, problem: &Problem) {
     let mut text = format!("{{\"error\": {}}}", line(&problem.json()));
     text.push('\n');
-    // Whoever is gone is told nothing.
-    if lines.blocking_send(Ok(Bytes::from(text))).is_err() {}
+    // Whoever is gone, or reads nothing, is told nothing.
+    let sent = tokio::time::timeout(LAST_TIME, lines.send(Ok(Bytes::from(text))));
+    drop(Handle::current().block_on(sent));
 }
 
 /// The unpacked body, which remembers that it broke: to a reader of events that is an event that
@@ -293,7 +296,12 @@ impl Batch {
         };
         let mut text = receipt(&done, index);
         text.push('\n');
-        if self.lines.blocking_send(Ok(Bytes::from(text))).is_err() {
+        let sent = self.runtime.block_on(tokio::time::timeout(
+            self.state.limits.body_time,
+            self.lines.send(Ok(Bytes::from(text))),
+        ));
+        self.state.metrics.told(&done.receipt);
+        if !matches!(sent, Ok(Ok(()))) {
             self.problem = Some(Problem::bad_request("nobody reads the receipts any more"));
         }
         self.take_up_held();

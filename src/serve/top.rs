@@ -58,7 +58,7 @@ impl QuestionQuery {
 #[into_params(parameter_in = Query)]
 pub(super) struct TopQuery {
     /// How many customers; more than there are gives all
-    #[param(default = 10, minimum = 1, maximum = 1_000_000)]
+    #[param(default = 10, minimum = 1, maximum = 10_000)]
     x: Option<usize>,
     /// Answer only once everything below this sequence counts, as the `end` of a receipt
     #[serde(default, deserialize_with = "super::tell::number")]
@@ -75,7 +75,7 @@ pub(super) struct TopQuery {
 }
 
 /// More are no answer to anything that is asked over HTTP.
-const X_MAX: usize = 1_000_000;
+const X_MAX: usize = 10_000;
 
 /// The most valuable customers
 #[utoipa::path(
@@ -123,7 +123,7 @@ fn ranked(state: &State, x: usize, question: &Question) -> Result<Top, Problem> 
 fn checked(x: Option<usize>) -> Result<usize, Problem> {
     match x.unwrap_or(10) {
         0 => Err(Problem::bad_request("x is at least 1")),
-        x if x > X_MAX => Err(Problem::bad_request("x is at most 1,000,000")),
+        x if x > X_MAX => Err(Problem::bad_request("x is at most 10,000")),
         x => Ok(x),
     }
 }
@@ -205,7 +205,7 @@ async fn follow(state: Shared, x: usize, events: mpsc::Sender<Result<Event, Infa
         tokio::select! {
             changed = boards.changed() => if changed.is_err() { return },
             _ = stop.changed() => {}
-            _ = renewed.changed() => return,
+            Ok(()) = renewed.changed() => return,
             () = events.closed() => return,
         }
     }

@@ -6,8 +6,8 @@ use super::types::Record;
 use crate::Error;
 use crate::codec::{Batch, Named, RowKind, Rows};
 
-/// Reading more events than this, all customers' ids are read first instead of one by one.
-const ONE_BY_ONE_MAX: u64 = 10_000;
+/// After so many ids that were read one by one, all customers' ids are read.
+const ONE_BY_ONE_MAX: u32 = 1_000;
 
 /// Gives the records from `from` on, until `each` returns false.
 pub(super) fn read_records(
@@ -15,7 +15,7 @@ pub(super) fn read_records(
     from: u64,
     each: &mut dyn FnMut(&Record<'_>) -> Result<bool, Error>,
 ) -> Result<(), Error> {
-    let mut ids = Ids::new(source, from)?;
+    let mut ids = Ids::new(source, from);
     source.batches(from, &mut |batch| {
         let mut sequence = batch.first_seq();
         ids.learn(batch)?;
@@ -78,24 +78,21 @@ pub(super) fn read_records_of(
 
 /// Ids by ordinal.
 struct Ids<'a> {
+    source: &'a Source<'a>,
     names: Names<'a>,
     /// All customers' ids from ordinal 0 on, when many are needed.
     all: Option<Vec<Box<str>>>,
     one: String,
+    /// How many were read one by one.
+    asked: u32,
 }
 
 impl<'a> Ids<'a> {
-    fn new(source: &'a Source<'a>, from: u64) -> Result<Ids<'a>, Error> {
-        let mut all = None;
-        if source.end().saturating_sub(from) > ONE_BY_ONE_MAX {
-            let mut ids = Vec::new();
-            // Those at and after `from` are learnt as they come by.
-            if from > 0 {
-                each_customer(source, &mut |id, _| ids.push(id.into()))?;
-            }
-            all = Some(ids);
-        }
-        Ok(Ids { names: Names::new(source), all, one: String::new() })
+    fn new(source: &'a Source<'a>, from: u64) -> Ids<'a> {
+        // From the first event on all of them come by, and are learnt. Whoever reads from somewhere
+        // else may stop after a few.
+        let all = (from == 0).then(Vec::new);
+        Ids { source, names: Names::new(source), all, one: String::new(), asked: 0 }
     }
 
     fn learn(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
@@ -117,6 +114,14 @@ impl<'a> Ids<'a> {
         if self.all.as_ref().is_some_and(|all| at < all.len()) {
             return Ok(self.all.as_ref().and_then(|all| all.get(at)).map_or("", |id| id));
         }
+        if self.asked >= ONE_BY_ONE_MAX && self.all.is_none() {
+            let mut ids: Vec<Box<str>> = Vec::new();
+            each_customer(self.source, &mut |id, _| ids.push(id.into()))?;
+            self.one = ids.get(at).map_or("", |id| id).to_owned();
+            self.all = Some(ids);
+            return Ok(&self.one);
+        }
+        self.asked = self.asked.saturating_add(1);
         self.one = self.names.id(ordinal)?;
         Ok(&self.one)
     }

@@ -10,6 +10,7 @@ mod crash;
 mod document;
 mod followers;
 mod hostile;
+mod kept;
 mod model;
 mod process;
 mod tokens;

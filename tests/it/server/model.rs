@@ -285,7 +285,7 @@ fn random_streams() {
         assert_eq!(again.duplicates, sum("accepted") + sum("duplicates"));
         let reasons = again.rejected.iter().map(own).collect::<Vec<_>>();
         assert_eq!(found, reasons);
-        let path = format!("/v1/top?x=1000000&min_end={}", log.log.len());
+        let path = format!("/v1/top?x=10000&min_end={}", log.log.len());
         let top = parse(&server.get(&path).body).expect("JSON").normal();
         let best = log.ranking(&Query::default());
         let best = best.iter().enumerate().map(|(at, one)| customer(one, Some(at + 1))).collect();
