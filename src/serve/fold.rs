@@ -9,7 +9,7 @@ use super::columns::{Columns, Step};
 use super::weeks::Weeks;
 use crate::{Batch, Fault, Projection, Statistics, TimeFrame};
 
-/// Folded from the first event on. Some 60 bytes a customer and the length of its id.
+/// Folded from the first event on. Some 90 bytes a customer and the length of its id.
 pub(super) struct Fold {
     pub(super) statistics: Statistics,
     /// Those of all customers together.

@@ -17,7 +17,7 @@ pub struct Limits {
     /// stream.
     pub body_bytes_max: usize,
     /// Bytes of JSON in all requests that have not been answered yet. What they take in memory is
-    /// some five times that.
+    /// some five times that for events of a usual size, and more for many tiny ones.
     pub waiting_bytes_max: usize,
     /// Bytes of a request's line and headers.
     pub header_bytes_max: usize,
