@@ -1,6 +1,5 @@
 //! How a command ends: its exit code, and what it says on standard error when it failed.
 
-use std::error::Error as _;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -64,7 +63,7 @@ impl Failure {
     #[cfg(feature = "remote")]
     pub(crate) fn text(&self) -> String {
         match self {
-            Failure::Log(error) => with_causes(error),
+            Failure::Log(error) => error.in_full(),
             Failure::Usage(text) | Failure::Other(text) | Failure::Advised { text, .. } => {
                 text.clone()
             }
@@ -101,7 +100,7 @@ pub(crate) fn exit(result: Result<Ending, Failure>) -> ExitCode {
             ExitCode::from(1)
         }
         Err(Failure::Log(error)) => {
-            say::error(&with_causes(&error));
+            say::error(&error.in_full());
             if let Some(url) = server_of(&error) {
                 say::help(&format!("a server has it, at {url}: `--server {url}` asks it"));
             } else if let Some(advice) = advice(&error) {
@@ -110,18 +109,6 @@ pub(crate) fn exit(result: Result<Ending, Failure>) -> ExitCode {
             ExitCode::from(1)
         }
     }
-}
-
-/// An error and what it came from.
-fn with_causes(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// What to do about a damaged backup, which is neither restored nor brought up to its log.

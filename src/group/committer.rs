@@ -1,8 +1,6 @@
 //! A store that commits groups of calls: each call admitted as if it came alone, all of them made
 //! durable by one sync.
 
-use std::error::Error as _;
-
 use super::mark::Mark;
 use super::queue::Committer;
 use super::request::Request;
@@ -26,12 +24,12 @@ impl Committer for StoreCommitter {
     fn commit(&mut self, group: Vec<Vec<Request>>) -> Result<Vec<Vec<Appended>>, String> {
         let counts: Vec<usize> = group.iter().map(Vec::len).collect();
         let calls: Vec<Request> = group.into_iter().flatten().collect();
-        let mut answers = self.append(&calls).map_err(|error| in_full(&error))?.into_iter();
+        let mut answers = self.append(&calls).map_err(|error| error.in_full())?.into_iter();
         Ok(counts.into_iter().map(|count| answers.by_ref().take(count).collect()).collect())
     }
 
     fn tend(&mut self) -> Result<(), String> {
-        self.store.tend().map_err(|error| in_full(&error))
+        self.store.tend().map_err(|error| error.in_full())
     }
 }
 
@@ -84,9 +82,4 @@ impl StoreCommitter {
         }
         Ok(answers)
     }
-}
-
-/// What an error says, and what it stems from.
-fn in_full(error: &Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }

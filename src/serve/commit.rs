@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::limits::Place;
 use super::metrics::Metrics;
-use super::problem::{Problem, in_full};
+use super::problem::Problem;
 use crate::{Appended, Appender, AppenderOptions, Error, Prepared};
 
 /// The requests' way to the thread.
@@ -127,7 +127,7 @@ fn work(
                 }
             }
             Err(error) => {
-                tracing::error!(error = %in_full(&error), "events could not be committed");
+                tracing::error!(error = %error.in_full(), "events could not be committed");
                 // What was wrong with these calls alone says nothing of those to come.
                 if !matches!(error, Error::Options { .. } | Error::Full | Error::Closed) {
                     metrics.refuse_writes();

@@ -10,7 +10,6 @@ use tokio::sync::{broadcast, watch};
 
 use super::live::pause;
 use super::metrics::Metrics;
-use super::problem::in_full;
 use crate::{Error, Follower, Record, Store};
 
 /// Pieces that a follower may be behind before it goes back to the log.
@@ -46,7 +45,7 @@ impl Hub {
         let hub = Hub { pieces: pieces.clone() };
         let run = move || {
             if let Err(error) = tell(&store, &runtime, &pieces, synced, stop) {
-                tracing::error!(error = %in_full(&error), "events can no longer be told");
+                tracing::error!(error = %error.in_full(), "events can no longer be told");
             }
         };
         let thread = thread::Builder::new().name("follow".to_owned()).spawn(run);
@@ -81,7 +80,7 @@ fn tell(
                 return Err(error);
             }
             // It may pass. Whoever follows finds a gap then, and reads the log itself.
-            tracing::warn!(error = %in_full(&error), "the log cannot be followed at the moment");
+            tracing::warn!(error = %error.in_full(), "the log cannot be followed at the moment");
             follower = None;
             runtime.block_on(pause(&mut stop));
             continue;

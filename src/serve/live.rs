@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::board::{Board, not_yet};
 use super::fold::Fold;
-use super::problem::{Problem, in_full};
+use super::problem::Problem;
 use crate::{Error, Follower, Store};
 
 /// Between two leaderboards at least.
@@ -55,7 +55,7 @@ impl Live {
             Work { store, follower, folded, board, behind, synced, stop, pace: PACE_MIN };
         let run = move || {
             if let Err(error) = work.run(&runtime) {
-                tracing::error!(error = %in_full(&error), "the log can no longer be folded");
+                tracing::error!(error = %error.in_full(), "the log can no longer be folded");
             }
         };
         let thread = thread::Builder::new().name("fold".to_owned()).spawn(run);
@@ -142,7 +142,7 @@ impl Work {
         if !matches!(error, Error::Io { .. }) {
             return Err(error);
         }
-        tracing::warn!(error = %in_full(&error), "the log cannot be read at the moment");
+        tracing::warn!(error = %error.in_full(), "the log cannot be read at the moment");
         runtime.block_on(pause(&mut self.stop));
         Ok(!*self.stop.borrow())
     }

@@ -65,7 +65,7 @@ impl From<&Error> for Problem {
             | Error::Corrupt { .. }
             | Error::Rejected { .. }
             | Error::Missing { .. } => {
-                tracing::error!(error = %in_full(error), "the log cannot be read");
+                tracing::error!(error = %error.in_full(), "the log cannot be read");
                 let detail = "the log cannot be read: the server's own log says why";
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
             }
@@ -77,18 +77,6 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
         Problem::from(&error)
     }
-}
-
-/// What an error says, and what it stems from.
-pub(super) fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 impl IntoResponse for Problem {
