@@ -92,6 +92,7 @@ mod frame;
 mod group;
 mod log;
 mod parallel;
+mod partition;
 mod planted;
 mod projection;
 mod store;
@@ -128,6 +129,7 @@ pub use event::{
 };
 pub use group::{Appended, Appender, AppenderOptions, Prepared, RejectedAt, WhenFull};
 pub use parallel::read_blocks;
+pub use partition::{Partition, partition_of};
 pub use projection::{
     CustomerStatistics, Digest, Frame, Lifespan, Projection, Statistics, TimeFrame, WeekStart,
 };

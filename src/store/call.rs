@@ -85,10 +85,28 @@ impl<'a> Call<'a> {
     /// As [`Call::push`] and [`Call::reject`]; what stands behind the event that failed is not
     /// taken in.
     pub fn push_block(&mut self, block: &EventBlock, source: u32) -> Result<(), Error> {
+        self.push_some(block, 0..block.len(), source)
+    }
+
+    /// The same of some of a block, by their places in it.
+    pub(crate) fn push_some(
+        &mut self,
+        block: &EventBlock,
+        mut places: impl Iterator<Item = usize>,
+        source: u32,
+    ) -> Result<(), Error> {
         let mut event = Event::nothing();
-        for from in (0..block.len()).step_by(FORESEEN) {
-            let foreseen = from..block.len().min(from + FORESEEN);
+        loop {
+            let (mut foreseen, mut count) = ([0; FORESEEN], 0);
+            for (next, at) in foreseen.iter_mut().zip(places.by_ref()) {
+                *next = at;
+                count += 1;
+            }
+            let foreseen = foreseen.iter().copied().take(count);
             let hashes = self.ingest.foresee(foreseen.clone().map(|at| block.names(at)));
+            if count == 0 {
+                return Ok(());
+            }
             for (at, hashes) in foreseen.zip(hashes) {
                 let Some(Placed { line, text, rejection }) = block.read(at, &mut event) else {
                     return Ok(());
@@ -174,6 +192,11 @@ impl<'a> Call<'a> {
             return fits;
         }
         self.ingest.set_mark(source, position)
+    }
+
+    /// How many events were rejected so far.
+    pub fn rejected(&self) -> u64 {
+        self.receipt.rejected()
     }
 
     /// Ends the hold window: tries the held events again, in order of arrival, until no more are

@@ -10,11 +10,11 @@ use super::sidecars::KEYS;
 use super::source::Source;
 use super::types::{CallOptions, Origin, Receipt};
 use super::{Call, Store, checkpoints, files};
-use crate::Error;
 use crate::admission::{Admission, Ended, FORESEEN, Hashes, Verdict};
-use crate::event::{Event, Kind};
+use crate::event::{Event, Kind, Reason, Rejection};
 use crate::log::{self, Env, View, Writer};
 use crate::planted::planted;
+use crate::{Error, Partition, partition_of};
 
 /// Keys are saved for a part of the events after which statistics are: 16,384 of 262,144. To read
 /// so many events takes some 5 ms, and who appends single events seldom writes so many keys.
@@ -32,6 +32,7 @@ pub(super) struct Ingest {
     pub(super) busy: bool,
     checkpoint_events_min: u64,
     packer: Packer,
+    partition: Partition,
     ahead: Option<Ahead>,
     may_run_ahead: bool,
 }
@@ -42,12 +43,14 @@ impl Ingest {
         env: Env,
         dir: PathBuf,
         writer: Writer,
+        partition: Partition,
         checkpoint_events_min: u64,
     ) -> Result<Ingest, Error> {
         let log_id = writer.meta().log_id;
         files::remove_temporary(&env, &dir.join(KEYS));
         files::remove_temporary(&env, &dir.join(checkpoints::CHECKPOINTS));
-        let mut ingest = Ingest::over(env.clone(), Shelf::open(env, dir, writer)?, log_id);
+        let mut ingest =
+            Ingest::over(env.clone(), Shelf::open(env, dir, writer)?, log_id, partition);
         ingest.checkpoint_events_min = checkpoint_events_min;
         ingest.look()?;
         Ok(ingest)
@@ -60,12 +63,12 @@ impl Ingest {
     }
 
     /// Keeps everything in memory and temporary files.
-    pub(super) fn scratch(env: Env) -> Ingest {
+    pub(super) fn scratch(env: Env, partition: Partition) -> Ingest {
         let log_id = (env.random_u64)();
-        Ingest::over(env.clone(), Shelf::scratch(env, log_id), log_id)
+        Ingest::over(env.clone(), Shelf::scratch(env, log_id), log_id, partition)
     }
 
-    fn over(env: Env, shelf: Shelf, log_id: u64) -> Ingest {
+    fn over(env: Env, shelf: Shelf, log_id: u64, partition: Partition) -> Ingest {
         let admission = Admission::new(log_id, shelf.end(), shelf.tally());
         let (body, view, busy, checkpoint_events_min) = (Vec::new(), None, false, u64::MAX);
         let (packer, ahead, may_run_ahead) = (Packer::new(), None, false);
@@ -78,6 +81,7 @@ impl Ingest {
             busy,
             checkpoint_events_min,
             packer,
+            partition,
             ahead,
             may_run_ahead,
         }
@@ -109,6 +113,10 @@ impl Ingest {
         event: &Event<'_>,
         hashes: Option<Hashes>,
     ) -> Result<Verdict, Error> {
+        // Without its customer, whatever names one is unknown here.
+        if event.kind == Kind::CustomerNew && !self.partition.has(&event.key) {
+            return Ok(Verdict::Rejected(elsewhere(event, self.partition)));
+        }
         match hashes {
             Some(hashes) => self.admission.admit_by(hashes, event, &mut self.shelf),
             None => self.admission.admit(event, &mut self.shelf),
@@ -247,6 +255,13 @@ impl Ingest {
     }
 }
 
+fn elsewhere(event: &Event<'_>, here: Partition) -> Rejection {
+    let there = partition_of(&event.key, here.of());
+    let detail =
+        format!("customer {:?} belongs to partition {there}, and this log is {here}", event.key);
+    Rejection::new(Reason::InvalidField, detail)
+}
+
 impl Store {
     /// Appends events as one call, and says what became of them.
     ///
@@ -291,7 +306,7 @@ impl Store {
         // Another process may have made it since this store was opened.
         let is_made_later = asked.map(is_there).transpose()? == Some(false);
         if is_made_later {
-            self.ingest = Some(Ingest::scratch(self.env.clone()));
+            self.ingest = Some(Ingest::scratch(self.env.clone(), self.partition));
         } else {
             self.ready()?;
         }
@@ -302,8 +317,8 @@ impl Store {
         ingest.run_ahead(of_store.threads.get() > 1);
         ingest.tend()?;
         let dir = self.dir.as_ref().filter(|_| is_made_later);
-        let exists = &mut self.exists;
-        let unmade = dir.map(|dir| Place { dir, options: of_store, exists });
+        let (partition, exists) = (self.partition, &mut self.exists);
+        let unmade = dir.map(|dir| Place { dir, options: of_store, partition, exists });
         Ok(Call::begin(ingest, rules, options, of_store.sync, unmade))
     }
 
@@ -348,7 +363,8 @@ impl Store {
 
     pub(super) fn open_ingest(&mut self) -> Result<Ingest, Error> {
         let dir = self.dir.as_ref().expect("a scratch store has its ingest from the start");
-        let mut place = Place { dir, options: &self.options, exists: &mut self.exists };
+        let (options, partition) = (&self.options, self.partition);
+        let mut place = Place { dir, options, partition, exists: &mut self.exists };
         place.open(&self.env, &self.rules).map(|(ingest, _created)| ingest)
     }
 }

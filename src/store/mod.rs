@@ -63,11 +63,11 @@ use crate::event::Rules;
 use crate::log::{BodyReader, Env};
 use crate::projection::figures::Figures;
 use crate::projection::{Digest, Projection, Statistics, TimeFrame};
-use crate::{Error, codec};
+use crate::{Error, Partition, codec};
 use answers::Answers;
 use ingest::Ingest;
 use names::Names;
-use rules::agreed_rules;
+use rules::{agreed_partition, agreed_rules};
 use source::Source;
 
 /// How the log reads what it needs of a batch.
@@ -85,6 +85,7 @@ pub struct Store {
     dir: Option<PathBuf>,
     options: Options,
     rules: Rules,
+    partition: Partition,
     exists: bool,
     ingest: Option<Ingest>,
 }
@@ -111,7 +112,8 @@ impl Store {
             Err(error) => return Err(error),
         };
         let rules = agreed_rules(&dir, meta.as_ref(), &options)?;
-        Ok(Store { env, dir: Some(dir), options, rules, exists, ingest: None })
+        let partition = agreed_partition(&dir, meta.as_ref(), &options)?;
+        Ok(Store { env, dir: Some(dir), options, rules, partition, exists, ingest: None })
     }
 
     /// A log of its own in memory and temporary files, gone when dropped. It syncs nothing.
@@ -122,8 +124,9 @@ impl Store {
     pub fn scratch(options: Options) -> Result<Store, Error> {
         let env = Env::real(options.allow_remote);
         let rules = agreed_rules(Path::new("(temporary)"), None, &options)?;
-        let ingest = Some(Ingest::scratch(env.clone()));
-        Ok(Store { env, dir: None, options, rules, exists: true, ingest })
+        let partition = options.partition.unwrap_or(Partition::WHOLE);
+        let ingest = Some(Ingest::scratch(env.clone(), partition));
+        Ok(Store { env, dir: None, options, rules, partition, exists: true, ingest })
     }
 
     /// Whether there is a log; the first append makes one.
@@ -143,6 +146,11 @@ impl Store {
     /// What every event must keep to.
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// Which part of a partitioned log it is; [`Partition::WHOLE`] if it is not partitioned.
+    pub fn partition(&self) -> Partition {
+        self.partition
     }
 
     /// The top `x` customers by lifetime value, best first; ties by id, ascending.

@@ -3,18 +3,19 @@
 use std::path::Path;
 
 use super::ingest::Ingest;
-use super::rules::agreed_rules;
+use super::rules::{agreed_partition, agreed_rules};
 use super::sidecars::check_sealed;
 use super::types::Options;
 use super::{READERS, backup, evidence};
-use crate::Error;
 use crate::event::Rules;
 use crate::log::{Env, LogMeta, LogSettings, Writer};
+use crate::{Error, Partition};
 
 /// A directory, and how a log is made there.
 pub(super) struct Place<'a> {
     pub(super) dir: &'a Path,
     pub(super) options: &'a Options,
+    pub(super) partition: Partition,
     /// Set once there is one.
     pub(super) exists: &'a mut bool,
 }
@@ -31,8 +32,8 @@ impl Place<'_> {
             ..LogSettings::new(LogMeta {
                 log_id: 0,
                 currency: rules.currency,
-                partition: 0,
-                partitions: 1,
+                partition: self.partition.number(),
+                partitions: self.partition.of().get(),
                 time_range_us: rules.time_range_us.clone(),
             })
         };
@@ -40,11 +41,13 @@ impl Place<'_> {
         *self.exists = true;
         // Another process may have made the log meanwhile; the events at hand were checked by the
         // rules of the log that was to be.
-        if agreed_rules(dir, Some(writer.meta()), self.options)? != *rules {
+        let meta = Some(writer.meta());
+        let partition = agreed_partition(dir, meta, self.options)?;
+        if agreed_rules(dir, meta, self.options)? != *rules || partition != self.partition {
             return Err(made_meanwhile(dir));
         }
         let events_min = self.options.checkpoint_events_min;
-        let ingest = Ingest::open(env.clone(), dir.to_path_buf(), writer, events_min)?;
+        let ingest = Ingest::open(env.clone(), dir.to_path_buf(), writer, partition, events_min)?;
         Ok((ingest, recovered.created))
     }
 

@@ -3,12 +3,27 @@
 use std::path::Path;
 
 use super::types::Options;
-use crate::Error;
 use crate::event::Rules;
 use crate::log::LogMeta;
+use crate::{Error, Partition};
 
 /// 1970-01-01 up to, not including, 2100-01-01, in µs.
 const TIME_RANGE_US: std::ops::Range<i64> = 0..4_102_444_800_000_000;
+
+/// Which part of a partitioned log it is, if it agrees with the options, or the log to be.
+pub(super) fn agreed_partition(
+    dir: &Path,
+    meta: Option<&LogMeta>,
+    options: &Options,
+) -> Result<Partition, Error> {
+    let Some(meta) = meta else { return Ok(options.partition.unwrap_or(Partition::WHOLE)) };
+    let is = Partition::new(meta.partition, meta.partitions)?;
+    if let Some(asked) = options.partition.filter(|asked| *asked != is) {
+        let reason = format!("the log in {} is partition {is}, not {asked}", dir.display());
+        return Err(Error::Options { reason });
+    }
+    Ok(is)
+}
 
 /// The rules of the log, if it agrees with the options, or of the log to be.
 pub(super) fn agreed_rules(

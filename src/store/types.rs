@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use crate::{Error, Event, Rejection, Rules};
+use crate::{Error, Event, Partition, Rejection, Rules};
 
 /// How a log is opened, and what it is given when it is created.
 #[derive(Clone, Debug)]
@@ -14,6 +14,10 @@ pub struct Options {
     pub currency: Option<[u8; 3]>,
     /// Half-open, µs since 1970; as `currency`; 1970 to 2100 for a new log.
     pub time_range_us: Option<Range<i64>>,
+    /// Which part of a partitioned log this is: of a new log what it gets; `None` takes an existing
+    /// log's, and [`Partition::WHOLE`] for a new one. A CUSTOMER NEW of a customer who belongs to
+    /// another part is rejected, and so is all that names the customer.
+    pub partition: Option<Partition>,
     /// Size at which a segment is sealed, in bytes; below 4 GiB.
     pub segment_bytes_max: u64,
     /// When appended batches are forced to the disk.
@@ -36,6 +40,7 @@ impl Default for Options {
         Options {
             currency: None,
             time_range_us: None,
+            partition: None,
             segment_bytes_max: 64 << 20,
             sync: Sync::default(),
             checkpoint_events_min: 262_144,

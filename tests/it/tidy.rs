@@ -7,10 +7,11 @@ const LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The rooms of `src/` and the rooms that each may name: the arrows of docs/architecture.md.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("error", &[]),
     ("top", &[]),
     ("planted", &[]),
+    ("partition", &["error"]),
     ("event", &["error"]),
     ("parallel", &["error", "event"]),
     ("frame", &["error"]),

@@ -20,6 +20,7 @@ mod marks;
 mod meanwhile;
 mod pack;
 mod parallel;
+mod partition;
 mod repair;
 mod repair_crash;
 mod repair_others;
