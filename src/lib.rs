@@ -93,6 +93,7 @@ mod group;
 mod log;
 mod parallel;
 mod partition;
+mod partitioned;
 mod planted;
 mod projection;
 mod store;
@@ -130,6 +131,7 @@ pub use event::{
 pub use group::{Appended, Appender, AppenderOptions, Prepared, RejectedAt, WhenFull};
 pub use parallel::read_blocks;
 pub use partition::{Partition, partition_of};
+pub use partitioned::{PartitionedCall, Partitions, SharedKeys};
 pub use projection::{
     CustomerStatistics, Digest, Frame, Lifespan, Projection, Statistics, TimeFrame, WeekStart,
 };

@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 80] = [
+    const BUGS: [(&str, &str); 81] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -53,6 +53,7 @@ mod tests {
         ("evidence not believed", "log::tests::table::rows_of_what_was_durable"),
         ("nobody asked what derived files prove", EVIDENCE),
         ("files that cannot be listed taken for none", EVIDENCE),
+        ("partitions whose name nobody synced", PARTITIONS),
         ("head not believed", "log::tests::damage::every_cut_is_found_or_torn"),
         ("bytes behind the seal not looked at", "log::tests::whole::rows_of_the_last_file"),
         ("head published before the lock alone", READERS),
@@ -216,6 +217,8 @@ mod tests {
     const FULL: &str =
         "store::tests::full::a_disk_that_is_full_at_any_byte_is_an_error_and_can_be_read";
     const LOOKS: &str = "store::tests::looks::a_look_that_fails_hides_no_damage";
+    const PARTITIONS: &str =
+        "partitioned::tests::crash::a_power_cut_anywhere_leaves_all_partitions_or_none";
     const EVIDENCE: &str = "store::tests::evidence::what_derived_files_prove_is_missed_by_everyone";
     const BITS: &str = "log::tests::damage::every_bit_of_a_closed_log_is_covered";
     const READERS: &str =

@@ -17,8 +17,8 @@ use super::table::{Grid, count};
 use crate::unpack::decoded;
 use crate::wire::{ReceiptJson, SyncedJson};
 use crate::{
-    CallOptions, Error, EventBlock, Flow, HoldMax, ReadError, Receipt, Rules, Store, Sync,
-    read_blocks,
+    CallOptions, Error, EventBlock, Flow, HoldMax, Options, Partitions, ReadError, Receipt, Rules,
+    Store, Sync, read_blocks,
 };
 
 /// More threads that parse than one thread that admits keeps up with.
@@ -63,7 +63,7 @@ impl Feed {
     /// Reads everything as one call. Rejected events are reported even if the call fails.
     pub(crate) fn run(
         &mut self,
-        store: &mut Store,
+        fed: To<'_>,
         (strict, hold_max): (bool, Option<HoldMax>),
         mut on_synced: impl FnMut(u64),
     ) -> Result<Fed, Failure> {
@@ -83,7 +83,7 @@ impl Feed {
             on_reject: Some(&mut on_reject),
             on_synced: Some(&mut synced),
         };
-        let fed = read_all(sources, interrupt, store, options);
+        let fed = read_all(sources, interrupt, fed, options);
         let kept = rejects.finish(strict);
         let fed = fed?;
         kept?;
@@ -91,21 +91,43 @@ impl Feed {
     }
 }
 
+/// Where events go.
+pub(crate) enum To<'a> {
+    One(&'a mut Store),
+    Parts(&'a mut Partitions),
+}
+
 fn read_all<'a>(
     sources: &Sources,
     interrupt: &Interrupt,
-    store: &'a mut Store,
+    to: To<'a>,
     options: CallOptions<'a>,
 ) -> Result<Fed, Failure> {
-    let rules = store.rules().clone();
-    let mut call = store.call(options)?;
-    each_block(sources, interrupt, &rules, &mut |source, block| {
-        call.push_block(block, source).inspect_err(|_| sources.give_up())?;
-        Ok(Flow::Continue)
-    })?;
-    let interrupted = interrupt.came();
-    let receipt = if interrupted { call.interrupt()? } else { call.finish()? };
-    Ok(Fed { receipt, interrupted })
+    let read = |rules: &Rules, push: &mut dyn FnMut(&EventBlock, u32) -> Result<(), Error>| {
+        each_block(sources, interrupt, rules, &mut |source, block| {
+            push(block, source).inspect_err(|_| sources.give_up())?;
+            Ok(Flow::Continue)
+        })?;
+        Ok::<_, Failure>(interrupt.came())
+    };
+    match to {
+        To::One(store) => {
+            let rules = store.rules().clone();
+            let mut call = store.call(options)?;
+            let interrupted = read(&rules, &mut |block, source| call.push_block(block, source))?;
+            let receipt = if interrupted { call.interrupt()? } else { call.finish()? };
+            Ok(Fed { receipt, interrupted })
+        }
+        To::Parts(parts) => {
+            let rules = parts.rules().clone();
+            parts.call(options, |mut call| {
+                let push = &mut |block: &EventBlock, source| call.push_block(block, source);
+                let interrupted = read(&rules, push)?;
+                let receipt = if interrupted { call.interrupt()? } else { call.finish()? };
+                Ok(Fed { receipt, interrupted })
+            })
+        }
+    }
 }
 
 /// Reads everything, on all processors, and gives it to `each` with the number of its source,
@@ -146,7 +168,8 @@ pub(super) fn each_block(
 /// Runs the command.
 pub(crate) fn run(shared: &Shared, args: &AppendArgs, out: &mut Out) -> Result<Ending, Failure> {
     check_ack(args, out)?;
-    Rejects::refuse_inside(args.rejects.as_deref(), &shared.log)?;
+    let dir = only(shared)?;
+    Rejects::refuse_inside(args.rejects.as_deref(), dir)?;
     let mut feed = Feed::new(&args.files, args.rejects.as_deref())?;
     let mut options = options(shared, &args.new);
     options.sync = match args.sync {
@@ -154,7 +177,6 @@ pub(crate) fn run(shared: &Shared, args: &AppendArgs, out: &mut Out) -> Result<E
         SyncArg::Batch => Sync::Batch,
         SyncArg::None => Sync::None,
     };
-    let mut store = Store::open(&shared.log, options)?;
     let mut printed = Ok(());
     let mut on_synced = |synced_end| {
         // Who appends goes on even if nobody listens any more.
@@ -162,11 +184,45 @@ pub(crate) fn run(shared: &Shared, args: &AppendArgs, out: &mut Out) -> Result<E
             printed = acknowledge(synced_end, out);
         }
     };
-    let fed = feed.run(&mut store, (args.strict, args.hold_max), &mut on_synced)?;
+    let how = (args.strict, args.hold_max);
+    if let Some(mut parts) = partitions(dir, args.partitions, &options)? {
+        let fed = feed.run(To::Parts(&mut parts), how, &mut on_synced)?;
+        let ending = end(&fed, args.strict, printed, out);
+        parts.close()?;
+        return ending;
+    }
+    let mut store = Store::open(dir, options)?;
+    let fed = feed.run(To::One(&mut store), how, &mut on_synced)?;
     // Before the store is closed, which may take its time and concerns nobody who waits for this.
     let ending = end(&fed, args.strict, printed, out);
     store.close()?;
     ending
+}
+
+/// The one directory that is appended to.
+fn only(shared: &Shared) -> Result<&Path, Failure> {
+    match &*shared.log {
+        [dir] => Ok(dir),
+        _ => {
+            let reason = "events are appended to one log: name the directory of all its partitions";
+            Err(Failure::Usage(reason.to_owned()))
+        }
+    }
+}
+
+/// The partitions of the log, if it has them, or gets them now.
+fn partitions(
+    dir: &Path,
+    asked: Option<u16>,
+    options: &Options,
+) -> Result<Option<Partitions>, Error> {
+    // Whose batches are encoded on other threads, one for each log, would have more than there are
+    // processors.
+    let options = Options { threads: NonZero::<usize>::MIN, ..options.clone() };
+    match asked.and_then(NonZero::<u16>::new) {
+        Some(count) => Partitions::create(dir, count, &options).map(Some),
+        None => Partitions::open(dir, &options),
+    }
 }
 
 /// Refuses acknowledgements in a format that has no room for them.

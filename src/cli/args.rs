@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::backup::{BACKUP_HELP, BackupArgs, RESTORE_HELP, RestoreArgs};
+use super::pages::{COMPLETIONS_HELP, CompletionsArgs, MAN_HELP, ManArgs};
 use crate::{Lifespan, Question, TimeFrame, WeekStart};
 
 /// An event log that always knows who the most valuable customers are.
@@ -33,7 +34,7 @@ const EVERYWHERE: &str = "Options of every command";
 /// Options that every command has, before or after it.
 #[derive(Args, Debug)]
 pub(crate) struct Shared {
-    /// Directory of the log
+    /// Directory of the log; or, once for each, the directories of all its partitions
     #[arg(
         long,
         global = true,
@@ -43,7 +44,7 @@ pub(crate) struct Shared {
         hide_env_values = true,
         default_value = "./ltvlog-data"
     )]
-    pub(crate) log: PathBuf,
+    pub(crate) log: Vec<PathBuf>,
     /// How results are printed [default: table]
     #[arg(long, global = true, value_enum, help_heading = EVERYWHERE)]
     pub(crate) format: Option<Format>,
@@ -152,9 +153,16 @@ pub(crate) struct AppendArgs {
     /// EVENTS or SECONDS (as `100000`, `5s` or `100000,5s`), and sync; else that is at the end
     #[arg(long, value_name = "EVENTS,SECONDS", value_parser = super::hold::parse)]
     pub(crate) hold_max: Option<crate::HoldMax>,
+    /// Share the customers of a new log out among N logs, by a hash of their ids; an existing log
+    /// must have N
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=PARTITIONS_MAX))]
+    pub(crate) partitions: Option<u16>,
     #[command(flatten)]
     pub(crate) new: NewLogArgs,
 }
+
+/// More partitions than one process should have open.
+const PARTITIONS_MAX: i64 = 1_024;
 
 /// When appended events are forced to the disk.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -345,34 +353,6 @@ pub(crate) struct GenerateArgs {
         value_parser = clap::value_parser!(u8).range(0..=100)
     )]
     pub(crate) updates: u8,
-}
-
-const COMPLETIONS_HELP: &str = "\
-Examples:
-  ltvlog completions bash > ~/.local/share/bash-completion/completions/ltvlog
-  ltvlog completions zsh > ~/.zfunc/_ltvlog";
-
-#[derive(Args, Debug)]
-pub(crate) struct CompletionsArgs {
-    /// Which shell
-    #[arg(value_enum)]
-    pub(crate) shell: clap_complete::Shell,
-}
-
-const MAN_HELP: &str = "\
-Examples:
-  ltvlog man | man -l -
-  ltvlog man append | man -l -
-  ltvlog man --dir /usr/local/share/man/man1";
-
-#[derive(Args, Debug)]
-pub(crate) struct ManArgs {
-    /// The page of one command [default: the program's]
-    #[arg(value_name = "COMMAND", conflicts_with = "dir")]
-    pub(crate) command: Option<String>,
-    /// Write all pages into this directory instead
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: Option<PathBuf>,
 }
 
 /// X: any number of digits, for more than there are customers gives all of them.

@@ -92,9 +92,9 @@ pub(crate) fn restore(
     args: &RestoreArgs,
     out: &mut Out,
 ) -> Result<Ending, Failure> {
+    let dir = super::logs::one(shared)?;
     let options = RestoreOptions { allow_remote: shared.allow_remote };
-    let done =
-        watched(|on_copying| Store::restore(&args.source, &shared.log, options, on_copying))?;
+    let done = watched(|on_copying| Store::restore(&args.source, dir, options, on_copying))?;
     let result = RestoreJson {
         events: done.events,
         segments: done.segments,

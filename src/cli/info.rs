@@ -4,16 +4,25 @@ use std::path::Path;
 
 use super::args::{Format, Shared};
 use super::failure::{Ending, Failure};
+use super::logs::Logs;
 use super::out::Out;
 use super::table::{Column, Grid, count};
 use super::time::frame_text;
-use crate::wire::{InfoJson, instant};
-use crate::{Info, SegmentInfo, TimeFrame};
+use crate::wire::{FrameJson, InfoJson, PartsJson, instant};
+use crate::{Info, Question, SegmentInfo, Span, Store, TimeFrame};
 
 /// Runs the command.
 pub(crate) fn run(shared: &Shared, out: &mut Out) -> Result<Ending, Failure> {
-    let info = super::existing_as_is(shared)?.info()?;
-    print(&info, &shared.log, out)?;
+    let logs = Logs::existing_as_is(shared)?;
+    match &logs {
+        Logs::One(store) => print(&store.info()?, store.path().unwrap_or(Path::new("")), out)?,
+        Logs::Parts(parts) => {
+            let infos = parts.stores().iter().map(Store::info).collect::<Result<Vec<_>, _>>()?;
+            let dirs = parts.stores().iter().map(|store| store.path().unwrap_or(Path::new("")));
+            let span = parts.top(0, &Question::default())?.span;
+            print_parts(&infos, &dirs.collect::<Vec<_>>(), span, out)?;
+        }
+    }
     Ok(Ending::Done)
 }
 
@@ -24,6 +33,48 @@ pub(super) fn print(info: &Info, log: &Path, out: &mut Out) -> Result<(), Failur
         Format::Csv => out.csv(&csv(info, log)),
         Format::Table => out.text(&table(info, log)),
     }
+}
+
+/// Prints what is known of all partitions of a log, and of each.
+pub(super) fn print_parts(
+    infos: &[Info],
+    dirs: &[&Path],
+    span: Option<Span>,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    let sum = |of: fn(&Info) -> u64| infos.iter().map(of).sum::<u64>();
+    let (end, synced_end, customers) =
+        (sum(|one| one.end), sum(|one| one.synced_end), sum(|one| one.customers));
+    if out.format() == Format::Json {
+        let partitions = infos.iter().zip(dirs).map(|(info, dir)| InfoJson::new(info, dir));
+        let partitions = partitions.collect();
+        let frame = span.map(FrameJson::from);
+        return out.json(&PartsJson { end, synced_end, customers, frame, partitions });
+    }
+    let numbers = |one: &Info, shown: fn(u64) -> String| {
+        let bytes = one.bytes.iter().sum();
+        [one.end, one.synced_end, one.customers, one.segments.len() as u64, bytes].map(shown)
+    };
+    let names = ["partition", "end", "synced_end", "customers", "segments", "bytes"];
+    if out.format() == Format::Csv {
+        let mut rows = vec![names.iter().map(|name| Some((*name).to_owned())).collect()];
+        rows.extend(infos.iter().zip(0..).map(|(one, number): (_, u64)| {
+            let numbers = numbers(one, |number| number.to_string());
+            std::iter::once(number.to_string()).chain(numbers).map(Some).collect()
+        }));
+        return out.csv(&rows);
+    }
+    let mut facts = Grid::pairs();
+    facts.pair("partitions", count(infos.len() as u64));
+    facts.pair("end", count(end));
+    facts.pair("synced_end", count(synced_end));
+    facts.pair("customers", count(customers));
+    facts.pair("frame", frame_text(span.as_ref(), TimeFrame::Dataset));
+    let mut list = Grid::new(&names.map(|name| Column(name, true)));
+    for (one, number) in infos.iter().zip(0..) {
+        list.row(std::iter::once(count(number)).chain(numbers(one, count)).collect());
+    }
+    out.text(&format!("{}\n{}", facts.text(), list.text()))
 }
 
 /// A row for each segment.

@@ -14,6 +14,7 @@ mod generate;
 mod hold;
 mod info;
 mod interrupt;
+mod logs;
 mod out;
 mod pages;
 mod progress;
@@ -118,8 +119,9 @@ fn processors() -> NonZeroUsize {
 
 /// The log, which must be there and agree with what was asked for.
 fn existing(shared: &Shared, new: &NewLogArgs) -> Result<Store, Failure> {
-    let store = Store::open(&shared.log, options(shared, new))?;
-    if store.exists() { Ok(store) } else { Err(Error::Missing { path: shared.log.clone() }.into()) }
+    let dir = logs::one(shared)?;
+    let store = Store::open(dir, options(shared, new))?;
+    if store.exists() { Ok(store) } else { Err(Error::Missing { path: dir.to_path_buf() }.into()) }
 }
 
 /// The log, which must be there.

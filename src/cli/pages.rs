@@ -1,15 +1,43 @@
 //! `completions` and `man`: what shells and people read about the commands.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use clap::{Command, CommandFactory};
+use clap::{Args, Command, CommandFactory};
 use clap_mangen::Man;
 
-use super::args::{Cli, CompletionsArgs, ManArgs};
+use super::args::Cli;
 use super::failure::{Ending, Failure};
 use super::out::Out;
 use crate::Error;
+
+pub(crate) const COMPLETIONS_HELP: &str = "\
+Examples:
+  ltvlog completions bash > ~/.local/share/bash-completion/completions/ltvlog
+  ltvlog completions zsh > ~/.zfunc/_ltvlog";
+
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+pub(crate) const MAN_HELP: &str = "\
+Examples:
+  ltvlog man | man -l -
+  ltvlog man append | man -l -
+  ltvlog man --dir /usr/local/share/man/man1";
+
+#[derive(Args, Debug)]
+pub(crate) struct ManArgs {
+    /// The page of one command [default: the program's]
+    #[arg(value_name = "COMMAND", conflicts_with = "dir")]
+    pub(crate) command: Option<String>,
+    /// Write all pages into this directory instead
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
 
 /// Runs `completions`.
 pub(crate) fn completions(args: &CompletionsArgs, out: &mut Out) -> Result<Ending, Failure> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::args::{Format, Shared, TailArgs};
 use super::failure::{Ending, Failure};
 use super::interrupt::Interrupt;
+use super::logs::Logs;
 use super::out::Out;
 use super::{csv, existing_as_is};
 use crate::wire::{amount, instant, write_record};
@@ -154,9 +155,11 @@ fn names(kind: Kind) -> (&'static str, &'static str) {
 
 /// Runs `export`.
 pub(crate) fn export(shared: &Shared, out: &mut Out) -> Result<Ending, Failure> {
-    let store = existing_as_is(shared)?;
-    let mut printer = Printer::new(out, store.rules().currency, false)?;
-    store.records(0, &mut |record| Ok(printer.print(record)))?;
+    let logs = Logs::existing_as_is(shared)?;
+    let mut printer = Printer::new(out, logs.currency(), false)?;
+    for store in logs.stores() {
+        store.records(0, &mut |record| Ok(printer.print(record)))?;
+    }
     printer.flush()?;
     Ok(Ending::Done)
 }

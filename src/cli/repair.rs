@@ -66,15 +66,16 @@ struct ChangeJson {
 /// Runs the command.
 pub(crate) fn run(shared: &Shared, args: &RepairArgs, out: &mut Out) -> Result<Ending, Failure> {
     let options = super::options(shared, &NewLogArgs { currency: None, time_range: None });
+    let dir = super::logs::one(shared)?;
     let repair = match &args.apply {
-        Some(hash) => Store::apply_repair(&shared.log, &options, hash)?,
-        None => Store::plan_repair(&shared.log, &options)?,
+        Some(hash) => Store::apply_repair(dir, &options, hash)?,
+        None => Store::plan_repair(dir, &options)?,
     };
     let applied = args.apply.is_some();
     match out.format() {
-        Format::Json => out.json(&json(&repair, &shared.log, applied))?,
-        Format::Csv => out.csv(&csv(&repair, &shared.log))?,
-        Format::Table => out.text(&table(&repair, &shared.log, applied))?,
+        Format::Json => out.json(&json(&repair, dir, applied))?,
+        Format::Csv => out.csv(&csv(&repair, dir))?,
+        Format::Table => out.text(&table(&repair, dir, applied))?,
     }
     out.done()?;
     if repair.is_needed() || repair.problems.is_empty() {

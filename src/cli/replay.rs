@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use super::args::{Format, Shared};
 use super::failure::{Ending, Failure};
+use super::logs::Logs;
 use super::out::{Out, say};
 use super::progress::Progress;
 use super::table::{Grid, count};
-use crate::{CheckpointState, TimeFrame};
+use crate::{CheckpointState, Digest, TimeFrame};
 
 #[derive(Serialize)]
 struct ReplayJson {
@@ -23,21 +24,27 @@ struct ReplayJson {
 
 /// Runs the command.
 pub(crate) fn run(shared: &Shared, out: &mut Out) -> Result<Ending, Failure> {
-    let store = super::existing_as_is(shared)?;
-    let mut progress = Progress::new(Some(store.end()?));
-    let started = Instant::now();
-    let mut on_progress = |end| progress.at(end, end);
-    let statistics = store.replay_statistics(TimeFrame::Dataset, &mut on_progress)?;
-    let elapsed = started.elapsed();
+    let logs = Logs::existing_as_is(shared)?;
+    let mut progress = Progress::new(Some(logs.end()?));
+    let (mut events, mut customers, mut elapsed) = (0, 0, Duration::ZERO);
+    let (mut digest, mut checkpoint) = (Digest::default(), CheckpointState::Equal);
+    for store in logs.stores() {
+        let started = Instant::now();
+        let mut on_progress = |end| progress.at(events + end, events + end);
+        let statistics = store.replay_statistics(TimeFrame::Dataset, &mut on_progress)?;
+        elapsed += started.elapsed();
+        events += statistics.events();
+        customers += statistics.customers().len() as u64;
+        checkpoint = worse(checkpoint, store.compare_checkpoint(&statistics)?);
+        digest += store.digest(&statistics)?;
+    }
     progress.finish();
-    let events = statistics.events();
-    let checkpoint = store.compare_checkpoint(&statistics)?;
     let result = ReplayJson {
         events,
-        customers: u64::try_from(statistics.customers().len()).unwrap_or(u64::MAX),
+        customers,
         seconds: (elapsed.as_secs_f64() * 1e6).round() / 1e6,
         events_per_second: per_second(events, elapsed),
-        digest: store.digest(&statistics)?.to_string(),
+        digest: digest.to_string(),
         checkpoint: match checkpoint {
             CheckpointState::None => "none",
             CheckpointState::Equal => "equal",
@@ -52,6 +59,16 @@ pub(crate) fn run(shared: &Shared, out: &mut Out) -> Result<Ending, Failure> {
         return Ok(Ending::Failed);
     }
     Ok(Ending::Done)
+}
+
+/// What is said of two: one that differs is told, and of one that has none nothing can be.
+fn worse(one: CheckpointState, other: CheckpointState) -> CheckpointState {
+    use CheckpointState::{Different, Equal, None};
+    match (one, other) {
+        (Different, _) | (_, Different) => Different,
+        (None, _) | (_, None) => None,
+        (Equal, Equal) => Equal,
+    }
 }
 
 fn per_second(events: u64, elapsed: Duration) -> u64 {

@@ -82,7 +82,7 @@ pub(crate) fn run(shared: &Shared, args: &ServeArgs, out: &mut Out) -> Result<En
     format.begin(args.verbose);
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
     let config = Config {
-        log: shared.log.clone(),
+        log: super::logs::one(shared)?.to_path_buf(),
         options: options(shared, &args.new),
         listen: args.listen,
         tokens: args.tokens.clone(),

@@ -3,6 +3,7 @@
 use super::args::{Format, Shared, StatsArgs};
 use super::customers::{known_csv, known_table};
 use super::failure::{Ending, Failure};
+use super::logs::Logs;
 use super::out::{Out, say};
 use super::table::shown;
 use super::time::frame_text;
@@ -13,9 +14,9 @@ use crate::{Customer, Question, Span};
 /// after the others were printed.
 pub(crate) fn run(shared: &Shared, args: &StatsArgs, out: &mut Out) -> Result<Ending, Failure> {
     let question = args.question.question();
-    let store = super::existing_as_is(shared)?;
-    let (span, found) = store.stats(&args.ids, &question)?;
-    print(&args.ids, &found, (span.as_ref(), store.rules().currency), &question, out)
+    let logs = Logs::existing_as_is(shared)?;
+    let (span, found) = logs.stats(&args.ids, &question)?;
+    print(&args.ids, &found, (span.as_ref(), logs.currency()), &question, out)
 }
 
 /// Prints those that were found, and names the others.

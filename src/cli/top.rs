@@ -1,9 +1,10 @@
 //! `top`: the X most valuable customers, of the log or of files alone.
 
-use super::append::Feed;
+use super::append::{Feed, To};
 use super::args::{Format, Shared, TopArgs};
 use super::customers::{ranked_csv, ranked_table};
 use super::failure::{Ending, Failure};
+use super::logs::Logs;
 use super::out::Out;
 use super::time::frame_text;
 use super::{options, table};
@@ -14,14 +15,13 @@ use crate::{Question, Store, Top};
 pub(crate) fn run(shared: &Shared, args: &TopArgs, out: &mut Out) -> Result<Ending, Failure> {
     let question = args.question.question();
     if args.files.is_empty() {
-        let store = super::existing(shared, &args.new)?;
-        let top = store.top(args.x, &question)?;
+        let top = Logs::existing(shared, &args.new)?.top(args.x, &question)?;
         print(&top, &question, out)?;
         return Ok(Ending::Done);
     }
     let mut feed = Feed::new(&args.files, None)?;
     let mut store = Store::scratch(options(shared, &args.new))?;
-    let fed = feed.run(&mut store, (false, None), |_| {})?;
+    let fed = feed.run(To::One(&mut store), (false, None), |_| {})?;
     if fed.interrupted {
         return Ok(Ending::Interrupted);
     }

@@ -1,14 +1,15 @@
 //! `verify`: every byte of the log read and checked; nothing changed.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::args::{Format, Shared, VerifyArgs};
 use super::failure::{BACKUP_ADVICE, Ending, Failure, is_backup};
+use super::logs::Logs;
 use super::out::{Out, say};
 use super::table::{Grid, count};
-use crate::{Error, Problem, Store, Verification};
+use crate::{Error, Problem, SharedKeys, Verification};
 
 #[derive(Serialize)]
 struct VerifyJson {
@@ -38,8 +39,23 @@ struct EventsJson {
 
 /// Runs the command.
 pub(crate) fn run(shared: &Shared, args: &VerifyArgs, out: &mut Out) -> Result<Ending, Failure> {
-    let read = |store: Store| if args.deep { store.verify_deep() } else { store.verify() };
-    let found = match super::existing_as_is(shared).and_then(|store| Ok(read(store)?)) {
+    let mut damaged = true;
+    let mut read = |logs: Logs| -> Result<Verification, Error> {
+        let mut whole = Verification::default();
+        for store in logs.stores() {
+            add(&mut whole, if args.deep { store.verify_deep()? } else { store.verify()? });
+        }
+        damaged = !whole.problems.is_empty();
+        if let Logs::Parts(parts) = &logs {
+            let SharedKeys { problems, unnamed } = parts.shared_keys()?;
+            whole.problems.extend(problems);
+            if unnamed > 0 {
+                say::note(&format!("{} more keys are in two partitions", count(unnamed)));
+            }
+        }
+        Ok(whole)
+    };
+    let found = match Logs::existing_as_is(shared).and_then(|logs| Ok(read(logs)?)) {
         // Damage that keeps the log from being opened at all is a finding like any other.
         Err(Failure::Log(Error::Corrupt { path, offset, reason })) => {
             let problem = Problem { path, offset, reason, events: None };
@@ -65,8 +81,13 @@ pub(crate) fn run(shared: &Shared, args: &VerifyArgs, out: &mut Out) -> Result<E
     for problem in &found.problems {
         say::error(&sentence(problem));
     }
-    if !ok {
-        say::help(if is_backup(&shared.log) {
+    if !ok && !damaged {
+        say::help(
+            "no byte is damaged: two events have one key, and both count; whoever sends events gives \
+             each a key of its own",
+        );
+    } else if !ok {
+        say::help(if shared.log.iter().any(|log| is_backup(log)) {
             BACKUP_ADVICE
         } else {
             "`ltvlog repair --plan` tells what can be saved, and changes nothing"
@@ -75,9 +96,24 @@ pub(crate) fn run(shared: &Shared, args: &VerifyArgs, out: &mut Out) -> Result<E
     Ok(if ok { Ending::Done } else { Ending::Failed })
 }
 
-fn problem(log: &Path, problem: &Problem) -> ProblemJson {
+/// Adds what was found in one of several logs.
+fn add(whole: &mut Verification, one: Verification) {
+    let Verification { segments, batches, events, bytes, torn_bytes, problems } = one;
+    whole.segments += segments;
+    whole.batches += batches;
+    whole.events += events;
+    whole.bytes += bytes;
+    whole.torn_bytes += torn_bytes;
+    whole.problems.extend(problems);
+}
+
+fn problem(logs: &[PathBuf], problem: &Problem) -> ProblemJson {
     // Within the log's directory, as documentation and other tools name its files.
-    let file = problem.path.strip_prefix(log).unwrap_or(&problem.path);
+    let within = match logs {
+        [log] => problem.path.strip_prefix(log).ok(),
+        _ => None,
+    };
+    let file = within.unwrap_or(&problem.path);
     ProblemJson {
         file: file.display().to_string(),
         offset: problem.offset,

@@ -54,7 +54,7 @@ pub(crate) use disk::{read_full, write_full};
 pub(crate) use frames::Frames;
 pub(crate) use map::Map;
 pub(crate) use meta::read_meta;
-pub(crate) use paths::{Paths, names, nested};
+pub(crate) use paths::{Paths, make_dirs, names, nested};
 pub(crate) use restore::Building;
 pub(crate) use rewrite::Rewriting;
 pub(crate) use scan::Position;

@@ -23,6 +23,8 @@ pub(crate) struct Paths {
     pub(crate) head: PathBuf,
     /// The segments' directory; locked by a writer while it may append.
     pub(crate) segments: PathBuf,
+    /// Where the partitions of a partitioned log are, which has no segments of its own.
+    pub(crate) partitions: PathBuf,
     /// Where recovery keeps what it cut off.
     pub(crate) quarantine: PathBuf,
 }
@@ -33,6 +35,7 @@ impl Paths {
             dir: dir.to_path_buf(),
             head: dir.join("head"),
             segments: dir.join("segments"),
+            partitions: dir.join("partitions"),
             quarantine: dir.join("quarantine"),
         }
     }

@@ -105,7 +105,7 @@ impl<'a> Call<'a> {
             let foreseen = foreseen.iter().copied().take(count);
             let hashes = self.ingest.foresee(foreseen.clone().map(|at| block.names(at)));
             if count == 0 {
-                return Ok(());
+                break;
             }
             for (at, hashes) in foreseen.zip(hashes) {
                 let Some(Placed { line, text, rejection }) = block.read(at, &mut event) else {

@@ -11,7 +11,7 @@ use super::sidecar::{Form, Sidecar};
 use super::sidecars::{KEYS, cover, sidecar_path};
 use super::source::Source;
 use super::types::{Info, Problem, SegmentInfo, Span, Verification};
-use super::{READERS, checkpoints, deep, runs};
+use super::{READERS, Store, checkpoints, deep, runs};
 use crate::codec::Batch;
 use crate::log::{self, Access, Env, View};
 use crate::projection::{Projection, Statistics, TimeFrame, WeekStart};
@@ -73,6 +73,16 @@ pub(super) fn info(
         bytes: [segment_bytes, key_bytes, checkpoint_bytes],
         writer: view.writer_lives(),
     })
+}
+
+impl Store {
+    /// Where an event stands, for who finds something wrong with it: its segment, and the offset of
+    /// its batch.
+    pub(crate) fn place_of(&self, sequence: u64) -> Result<(PathBuf, u64), Error> {
+        let source = self.source()?;
+        let frame = source.view().map(|view| view.frame_of(sequence)).transpose()?.flatten();
+        Ok(frame.map_or((source.path(), 0), |frame| (frame.path.to_path_buf(), frame.offset)))
+    }
 }
 
 /// Reads and checks every byte of every file.

@@ -129,6 +129,11 @@ impl Store {
         Ok(Store { env, dir: None, options, rules, partition, exists: true, ingest })
     }
 
+    /// The log's directory; none of a scratch store.
+    pub fn path(&self) -> Option<&Path> {
+        self.dir.as_deref()
+    }
+
     /// Whether there is a log; the first append makes one.
     pub fn exists(&self) -> bool {
         self.exists

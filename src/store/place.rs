@@ -8,7 +8,7 @@ use super::sidecars::check_sealed;
 use super::types::Options;
 use super::{READERS, backup, evidence};
 use crate::event::Rules;
-use crate::log::{Env, LogMeta, LogSettings, Writer};
+use crate::log::{Env, LogMeta, LogSettings, Paths, Writer, names};
 use crate::{Error, Partition};
 
 /// A directory, and how a log is made there.
@@ -24,6 +24,7 @@ impl Place<'_> {
     /// Opens the log for append, creating it if there is none; whether it was created.
     pub(super) fn open(&mut self, env: &Env, rules: &Rules) -> Result<(Ingest, bool), Error> {
         let dir = self.dir;
+        refuse_partitioned(env, dir)?;
         backup::refuse_append(env, dir)?;
         let evidence = evidence::evidence(env, dir)?;
         check_sealed(env, dir)?;
@@ -67,6 +68,18 @@ impl Place<'_> {
         *ingest = made;
         Ok(())
     }
+}
+
+/// Refuses a directory that has logs as its partitions, and is none itself.
+fn refuse_partitioned(env: &Env, dir: &Path) -> Result<(), Error> {
+    if names(&*env.disk, &Paths::of(dir).partitions)?.is_empty() {
+        return Ok(());
+    }
+    let reason = format!(
+        "the log in {0} has partitions: append to all of them, or to one, as {0}/partitions/00000",
+        dir.display()
+    );
+    Err(Error::Options { reason })
 }
 
 fn made_meanwhile(dir: &Path) -> Error {

@@ -29,6 +29,16 @@ pub(crate) struct InfoJson<'a> {
     segments: Vec<SegmentJson<'a>>,
 }
 
+/// What `info` tells of a log of several partitions, each as if it were a log.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PartsJson<'a> {
+    pub(crate) end: u64,
+    pub(crate) synced_end: u64,
+    pub(crate) customers: u64,
+    pub(crate) frame: Option<FrameJson>,
+    pub(crate) partitions: Vec<InfoJson<'a>>,
+}
+
 /// Half-open.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 struct RangeJson {

@@ -32,7 +32,7 @@ mod top;
 pub(crate) use amount::amount;
 pub(crate) use customer::{KnownJson, RankedJson};
 pub(crate) use frame::FrameJson;
-pub(crate) use info::InfoJson;
+pub(crate) use info::{InfoJson, PartsJson};
 pub(crate) use instant::instant;
 pub(crate) use line::line;
 pub(crate) use problem::ProblemJson;

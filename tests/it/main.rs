@@ -31,6 +31,9 @@ mod large;
 mod roundtrip;
 mod texts;
 
+// partitions: logs that share customers out answer as one log does.
+mod partitions;
+
 // threads: many callers of one log agree with the oracle, each about its own events.
 mod threads;
 

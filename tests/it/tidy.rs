@@ -7,7 +7,7 @@ const LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The rooms of `src/` and the rooms that each may name: the arrows of docs/architecture.md.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("error", &[]),
     ("top", &[]),
     ("planted", &[]),
@@ -21,6 +21,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("projection", &["error", "event", "codec", "top"]),
     ("store", &["error", "event", "codec", "log", "admission", "projection"]),
     ("group", &["error", "event", "store"]),
+    ("partitioned", &["error", "event", "codec", "log", "partition", "projection", "store", "top"]),
     ("unpack", &[]),
     ("wire", &[]),
     ("serve", &["unpack", "wire"]),

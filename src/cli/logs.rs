@@ -1,0 +1,105 @@
+//! Which logs a command reads: one, or all partitions of one.
+
+use std::path::Path;
+
+use super::args::{NewLogArgs, Shared};
+use super::failure::Failure;
+use super::options;
+use super::out::say;
+use crate::{Customer, Error, Partition, Partitions, Question, Span, Store, Top};
+
+/// What `--log` names, which must be there.
+pub(crate) enum Logs {
+    /// A log.
+    One(Box<Store>),
+    /// All partitions of one: of a directory that has them, or named one by one.
+    Parts(Partitions),
+}
+
+impl Logs {
+    /// The logs, which must agree with what was asked for.
+    pub(crate) fn existing(shared: &Shared, new: &NewLogArgs) -> Result<Logs, Failure> {
+        let options = options(shared, new);
+        let existing = |dir: &Path| -> Result<Store, Failure> {
+            let store = Store::open(dir, options.clone())?;
+            let missing = || Error::Missing { path: dir.to_path_buf() };
+            if store.exists() { Ok(store) } else { Err(missing().into()) }
+        };
+        let [dir] = &*shared.log else {
+            let stores = shared.log.iter().map(|dir| existing(dir));
+            return Ok(Logs::Parts(Partitions::of(stores.collect::<Result<_, _>>()?)?));
+        };
+        if let Some(parts) = Partitions::open(dir, &options)? {
+            return Ok(Logs::Parts(parts));
+        }
+        let store = existing(dir)?;
+        if store.partition() != Partition::WHOLE {
+            say::note(&format!(
+                "this is partition {} alone: an answer is of its customers, and not of all",
+                store.partition()
+            ));
+        }
+        Ok(Logs::One(Box::new(store)))
+    }
+
+    /// The same, whatever they are.
+    pub(crate) fn existing_as_is(shared: &Shared) -> Result<Logs, Failure> {
+        Logs::existing(shared, &NewLogArgs { currency: None, time_range: None })
+    }
+
+    /// Each of them.
+    pub(crate) fn stores(&self) -> &[Store] {
+        match self {
+            Logs::One(store) => std::slice::from_ref(store),
+            Logs::Parts(parts) => parts.stores(),
+        }
+    }
+
+    /// The one currency of all.
+    pub(crate) fn currency(&self) -> [u8; 3] {
+        self.stores().first().map_or(*b"USD", |store| store.rules().currency)
+    }
+
+    /// How many events they have together.
+    pub(crate) fn end(&self) -> Result<u64, Error> {
+        self.stores().iter().map(Store::end).sum()
+    }
+
+    pub(crate) fn top(&self, x: usize, question: &Question) -> Result<Top, Error> {
+        match self {
+            Logs::One(store) => store.top(x, question),
+            Logs::Parts(parts) => parts.top(x, question),
+        }
+    }
+
+    pub(crate) fn stats(
+        &self,
+        ids: &[String],
+        question: &Question,
+    ) -> Result<(Option<Span>, Vec<Option<Customer>>), Error> {
+        match self {
+            Logs::One(store) => store.stats(ids, question),
+            Logs::Parts(parts) => parts.stats(ids, question),
+        }
+    }
+}
+
+/// The directory of a command that works on one log.
+pub(crate) fn one<'s>(shared: &'s Shared) -> Result<&'s Path, Failure> {
+    let [dir] = &*shared.log else {
+        let reason = "this command is about one log, and several were named".to_owned();
+        return Err(Failure::Usage(reason));
+    };
+    let any = super::options(shared, &NewLogArgs { currency: None, time_range: None });
+    // What is wrong with the partitions is no business of a command about one of them.
+    if let Ok(Some(parts)) = Partitions::open(dir, &any) {
+        let reason = format!(
+            "the log in {0} has {1} partitions, and this command is about one of them: name it, as in \
+             --log {0}/partitions/00000",
+            dir.display(),
+            parts.count()
+        );
+        return Err(Failure::Other(reason));
+    }
+    Ok(dir)
+}

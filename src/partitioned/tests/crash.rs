@@ -1,0 +1,97 @@
+//! Power cuts and failing calls while partitions are made and written: they are there all or none,
+//! what was acknowledged is in them, and whoever tries again completes them.
+
+use super::*;
+use crate::log::SimFault;
+
+const FAULTS: [SimFault; 4] =
+    [SimFault::Error(5), SimFault::Error(28), SimFault::SyncLost, SimFault::Short];
+
+fn events() -> Vec<String> {
+    let mut lines = lines(3, false);
+    lines.truncate(40);
+    lines
+}
+
+/// Makes three partitions and appends to them.
+fn work(disk: &SimDisk) -> Result<Receipt, Error> {
+    let parts = Partitions::create_in(&sim(disk), Path::new(DIR), count(3), &Options::default());
+    append(&mut parts?, &events(), false)
+}
+
+fn cut(disk: &SimDisk, seed: u64) -> SimDisk {
+    let mut dice = Dice(seed);
+    disk.crash(&mut |count| usize::try_from(dice.below(count as u64)).unwrap(), false)
+}
+
+/// What is owed wherever the work was cut off, and that it can be done again.
+fn check(disk: &SimDisk, expected: &Digest, acknowledged: bool, context: &str) {
+    match opened(disk) {
+        Some(parts) => {
+            assert_eq!(parts.count().get(), 3, "{context}");
+            for store in parts.stores() {
+                assert_eq!(store.verify().expect(context).problems, [], "{context}");
+            }
+            assert!(!acknowledged || digest(parts.stores()) == *expected, "{context}: lost");
+        }
+        None => assert!(!acknowledged, "{context}: all partitions are gone"),
+    }
+    let again = work(disk).expect(context);
+    assert!(!acknowledged || again.accepted == 0, "{context}: {again:?}");
+    // It is there, too, when nothing is left of what was not synced.
+    let disk = disk.crash(&mut |_| 0, false);
+    assert_eq!(digest(opened(&disk).expect(context).stores()), *expected, "{context}");
+}
+
+/// The digest of one log, and how many changes to the disk the work takes.
+fn whole() -> (Digest, u64) {
+    let disk = SimDisk::default();
+    append_to_one(&mut one(&disk), &events());
+    let expected = digest(&[one(&disk)]);
+    let disk = SimDisk::default();
+    work(&disk).unwrap();
+    assert_eq!(digest(opened(&disk).unwrap().stores()), expected);
+    (expected, disk.changes())
+}
+
+#[test]
+fn a_power_cut_anywhere_leaves_all_partitions_or_none() {
+    let (expected, changes) = whole();
+    assert!(changes > 60, "{changes} changes");
+    let (mut cuts, mut whole_logs) = (0, 0);
+    for (seed, at) in (1..4).flat_map(|seed| (0..=changes).map(move |at| (seed, at))) {
+        let disk = SimDisk::default();
+        disk.fail(at, SimFault::PowerOff, true);
+        let done = work(&disk).is_ok();
+        assert_eq!(done, at == changes, "change {at}");
+        let disk = cut(&disk, seed * 1_000 + at);
+        whole_logs += u64::from(opened(&disk).is_some());
+        check(&disk, &expected, done, &format!("change {at}, seed {seed}"));
+        cuts += 1;
+    }
+    assert!(0 < whole_logs && whole_logs < cuts, "{whole_logs} of {cuts}");
+    println!("{cuts} power cuts while partitions were made and written");
+}
+
+#[test]
+fn any_failing_call_is_an_error_and_the_next_completes_it() {
+    let (expected, changes) = whole();
+    let mut failed = 0;
+    for at in 0..changes {
+        for (fault, for_ever) in FAULTS.into_iter().flat_map(|one| [(one, false), (one, true)]) {
+            let context = format!("change {at}, {fault:?}, {for_ever}");
+            let disk = SimDisk::default();
+            disk.fail(at, fault, for_ever);
+            let done = match work(&disk) {
+                Ok(_) => true,
+                Err(Error::Io { .. } | Error::Poisoned { .. }) => false,
+                Err(error) => panic!("{context}: {error}"),
+            };
+            failed += u64::from(!done);
+            disk.evict();
+            check(&disk.kill(), &expected, done, &context);
+        }
+    }
+    assert!(failed > changes, "{failed}");
+    println!("{failed} failed calls while partitions were made and written");
+}
