@@ -6,13 +6,14 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::metrics::Ends;
 use super::problem::Problem;
 use super::state::{Shared, State};
 use super::tell;
 use super::top::QuestionQuery;
+use crate::wire::schema::RecordJson;
 use crate::wire::{InfoJson, KnownJson, line, write_record};
 use crate::{Error, Question, Record, TimeFrame};
 
@@ -25,7 +26,7 @@ pub(super) fn unknown() -> Problem {
     get, path = "/v1/customers/{id}", tag = "answers",
     params(("id" = String, Path, description = "The customer's id, percent-encoded"), QuestionQuery),
     responses(
-        (status = 200, description = "The statistics, and what the log knows of the customer", content_type = "application/json"),
+        (status = 200, body = KnownJson<'static>, description = "The statistics, and what the log knows of the customer", content_type = "application/json"),
         (status = 400, description = "What was asked makes no sense", content_type = "application/problem+json"),
         (status = 404, description = "No such customer", content_type = "application/problem+json"),
         (status = 503, description = "Not yet, or too much is asked at a time", content_type = "application/problem+json"),
@@ -77,6 +78,18 @@ pub(super) struct PageQuery {
     limit: Option<usize>,
 }
 
+/// Events of one customer.
+#[derive(ToSchema)]
+#[schema(as = CustomerEvents)]
+#[expect(dead_code, reason = "it is there for the document: events are written as they are read")]
+struct CustomerEventsJson {
+    customer_id: String,
+    events: Vec<RecordJson>,
+    /// The sequence to go on from
+    #[schema(required = true)]
+    next: Option<u64>,
+}
+
 /// More events would be a stream.
 const PAGE_MAX: usize = 1_000;
 
@@ -88,7 +101,7 @@ const PAGE_MAX: usize = 1_000;
     get, path = "/v1/customers/{id}/events", tag = "answers",
     params(("id" = String, Path, description = "The customer's id, percent-encoded"), PageQuery),
     responses(
-        (status = 200, description = "The events", content_type = "application/json"),
+        (status = 200, body = CustomerEventsJson, description = "The events", content_type = "application/json"),
         (status = 400, description = "What was asked makes no sense", content_type = "application/problem+json"),
         (status = 404, description = "No such customer", content_type = "application/problem+json"),
         (status = 503, description = "Not yet, or too much is asked at a time", content_type = "application/problem+json"),
@@ -135,7 +148,10 @@ fn page(state: &State, id: &str, from: u64, limit: usize) -> Result<String, Prob
 /// What the log consists of
 #[utoipa::path(
     get, path = "/v1/info", tag = "log",
-    responses((status = 200, description = "Segments, counts, times, bytes, and what is synced", content_type = "application/json"))
+    responses(
+        (status = 200, body = InfoJson<'static>, description = "Segments, counts, times, bytes, and what is synced", content_type = "application/json"),
+        (status = 503, description = "Too much is asked at a time", content_type = "application/problem+json"),
+    )
 )]
 pub(super) async fn info(Of(state): Of<Shared>) -> Result<Response, Problem> {
     let text = state.heavy(|state| {
@@ -146,7 +162,7 @@ pub(super) async fn info(Of(state): Of<Shared>) -> Result<Response, Problem> {
 }
 
 /// Whether the process answers
-#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, description = "It does", content_type = "text/plain")))]
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = String, description = "It does", content_type = "text/plain")))]
 pub(super) async fn health() -> &'static str {
     "ok\n"
 }
@@ -155,7 +171,7 @@ pub(super) async fn health() -> &'static str {
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
     responses(
-        (status = 200, description = "Both", content_type = "text/plain"),
+        (status = 200, body = String, description = "Both", content_type = "text/plain"),
         (status = 503, description = "Not both, and why", content_type = "application/problem+json"),
     )
 )]
@@ -189,7 +205,7 @@ fn room_on_disk(log: &std::path::Path) -> Result<(), Problem> {
 }
 
 /// What the server counts
-#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "Prometheus's text format", content_type = "application/openmetrics-text")))]
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String, description = "Prometheus's text format", content_type = "application/openmetrics-text")))]
 pub(super) async fn metrics(Of(state): Of<Shared>) -> Result<Response, Problem> {
     let ends = state.aside(|state| {
         let (applied, customers) = match state.live.fold() {

@@ -8,20 +8,24 @@ use axum::response::Response;
 use axum::{Router, http};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
-use utoipa::OpenApi as _;
-use utoipa::openapi::{ContentBuilder, OpenApi, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::{OpenApi as _, ToSchema as _};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::Problem;
 use super::state::Shared;
 use super::{answers, follow, guard, ingest, page, tell, top};
+use crate::wire::ProblemJson;
+use crate::wire::schema::{CaughtUpJson, RecordJson, StreamErrorJson};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(info(
     title = "ltvlog",
     description = "An event log that always knows who the most valuable customers are."
-))]
+), components(schemas(
+    CaughtUpJson, ProblemJson<'static>, RecordJson, StreamErrorJson, top::Told<'static>
+)))]
 struct Document;
 
 /// Every path with its handler, and the document.
@@ -80,32 +84,42 @@ fn openapi() -> OpenApi {
         .merge(append())
         .into_openapi();
     for (path, item) in &mut all.paths.paths {
-        if !guarded.paths.paths.contains_key(path) {
-            continue;
-        }
+        let is_guarded = guarded.paths.paths.contains_key(path);
         let operations = [&mut item.get, &mut item.post];
         for operation in operations.into_iter().filter_map(Option::as_mut) {
-            for (status, description) in REFUSALS {
-                let problem = ("application/problem+json", ContentBuilder::new().build());
-                let response = ResponseBuilder::new().description(description);
-                let response = response.content(problem.0, problem.1).build();
-                operation.responses.responses.insert(status.to_owned(), response.into());
+            let responses = &mut operation.responses.responses;
+            for (status, description) in REFUSALS.iter().filter(|_| is_guarded) {
+                let response = ResponseBuilder::new().description(*description);
+                let response = response.content(PROBLEM, ContentBuilder::new().build()).build();
+                responses.insert((*status).to_owned(), response.into());
             }
+            responses.values_mut().for_each(shape);
         }
     }
     all
 }
 
+const PROBLEM: &str = "application/problem+json";
+
+/// Every problem looks the same.
+fn shape(response: &mut RefOr<utoipa::openapi::Response>) {
+    let RefOr::T(response) = response else { return };
+    if let Some(RefOr::T(content)) = response.content.get_mut(PROBLEM) {
+        content.schema = Some(RefOr::Ref(Ref::from_schema_name(ProblemJson::name())));
+    }
+}
+
 /// What may be said to any request but those that are open to everybody.
-const REFUSALS: [(&str, &str); 2] = [
+const REFUSALS: [(&str, &str); 3] = [
     ("401", "A token is needed, and this is none"),
     ("403", "The token is good for something else, or the request is a page's of another origin"),
+    ("500", "The log cannot be read, or the server made a mistake: its own log says which"),
 ];
 
 /// What can be asked here
 #[utoipa::path(
     get, path = "/v1/openapi.json", tag = "health",
-    responses((status = 200, description = "This document", content_type = "application/json"))
+    responses((status = 200, body = Object, description = "This document", content_type = "application/json"))
 )]
 async fn document() -> Response {
     tell::json(crate::wire::line(&openapi()))

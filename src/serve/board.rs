@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::fold::Fold;
 use super::problem::Problem;
+use crate::wire::schema::EventJson;
 use crate::{Error, Question, Store, Top};
 
 /// How many are kept at hand.
@@ -28,21 +30,28 @@ struct Known {
     event: Option<Box<RawValue>>,
 }
 
-/// The same as it is told.
-#[derive(Clone, Copy, Debug, Serialize)]
+/// The event that last changed what a customer is worth.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = Cause)]
 pub(super) struct Cause<'a> {
     sequence: u64,
+    #[schema(value_type = Option<EventJson>, required = true)]
     event: Option<&'a RawValue>,
 }
 
 /// Somebody's way from one place to another; a place that is not shown is none.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Move)]
 pub(super) struct Move<'a> {
     pub(super) customer_id: &'a str,
+    #[schema(required = true)]
     pub(super) from: Option<usize>,
+    #[schema(required = true)]
     pub(super) to: Option<usize>,
     /// The event that last changed what the customer is worth, if that is known here.
+    #[schema(required = true)]
     sequence: Option<u64>,
+    #[schema(value_type = Option<EventJson>, required = true)]
     event: Option<&'a RawValue>,
 }
 

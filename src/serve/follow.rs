@@ -62,7 +62,8 @@ enum Tell {
 /// The events of the log
 ///
 /// A line for each, `{"sequence": 7, "event": {…}}`, or an event of a stream of server-sent events
-/// with the sequence as its id. Where the end of what there was is reached, `caught_up` says so.
+/// with the sequence as its id. Where the end of what there was is reached, `caught_up` says so. The
+/// lines are `Record`, `CaughtUp` and `StreamError` of the schemas.
 #[utoipa::path(
     get, path = "/v1/events", tag = "events",
     params(EventsQuery, LastEvent),

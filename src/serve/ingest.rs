@@ -15,6 +15,7 @@ use super::problem::Problem;
 use super::state::{Shared, State};
 use super::{stream, tell};
 use crate::unpack::{decoded, is_archive};
+use crate::wire::schema::EventJson;
 use crate::wire::{ReceiptJson, RejectedJson};
 use crate::{Appended, Error, Prepared};
 
@@ -34,12 +35,12 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 #[utoipa::path(
     post, path = "/v1/events", tag = "events",
     request_body(
-        content = Option<Vec<Object>>, content_type = "application/json",
+        content = Option<Vec<EventJson>>, content_type = "application/json",
         description = "A JSON array of events; or one event, or NDJSON, whatever the content type says; nothing is no events"
     ),
     responses(
         (status = 200, description = "The receipt, after the sync, or a line for each batch", content(
-            (Object = "application/json"), (String = "application/x-ndjson"))),
+            (ReceiptJson<'static> = "application/json"), (String = "application/x-ndjson"))),
         (status = 400, description = "The body cannot be read", content_type = "application/problem+json"),
         (status = 408, description = "The body did not come in time", content_type = "application/problem+json"),
         (status = 413, description = "Too long for one call", content_type = "application/problem+json"),

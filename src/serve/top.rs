@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::board::{Board, Cause, Move};
 use super::problem::Problem;
@@ -81,7 +81,7 @@ const X_MAX: usize = 10_000;
 #[utoipa::path(
     get, path = "/v1/top", tag = "answers", params(TopQuery),
     responses(
-        (status = 200, description = "The customers, best first", content_type = "application/json"),
+        (status = 200, body = TopJson<'static>, description = "The customers, best first", content_type = "application/json"),
         (status = 400, description = "What was asked makes no sense", content_type = "application/problem+json"),
         (status = 503, description = "Not yet, or too much is asked at a time", content_type = "application/problem+json"),
     )
@@ -153,8 +153,9 @@ pub(super) struct LiveQuery {
 }
 
 /// What a stream of the leaderboard tells.
-#[derive(Serialize)]
-struct Told<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Leaderboard)]
+pub(super) struct Told<'a> {
     top: TopJson<'a>,
     /// Of each customer, in order, the order event that last changed what it is worth.
     last_orders: Vec<Option<Cause<'a>>>,
@@ -165,7 +166,7 @@ struct Told<'a> {
 #[utoipa::path(
     get, path = "/v1/top/live", tag = "answers", params(LiveQuery),
     responses(
-        (status = 200, description = "Events of the name `top`: the top X, and who moved by which event", content_type = "text/event-stream"),
+        (status = 200, body = String, description = "Events of the name `top`, each with a `Leaderboard` of the schemas as its data: the top X, and who moved by which event", content_type = "text/event-stream"),
         (status = 400, description = "What was asked makes no sense", content_type = "application/problem+json"),
     )
 )]

@@ -4,11 +4,15 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "serve")]
+use super::schema;
 use super::{amount, instant};
 use crate::Customer;
 
 /// A customer with a rank, as `top` has it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "serve", schema(as = RankedCustomer))]
 pub(crate) struct RankedJson<'a> {
     rank: u64,
     #[serde(flatten)]
@@ -17,31 +21,46 @@ pub(crate) struct RankedJson<'a> {
 
 /// A customer as `stats` has it: with all that the log knows.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "serve", schema(as = Customer))]
 pub(crate) struct KnownJson<'a> {
     #[serde(flatten)]
     figures: FiguresJson<'a>,
     #[serde(rename = "first_event", with = "instant")]
+    #[cfg_attr(feature = "serve", schema(value_type = schema::Instant))]
     first_us: i64,
     #[serde(rename = "last_event", with = "instant")]
+    #[cfg_attr(feature = "serve", schema(value_type = schema::Instant))]
     last_us: i64,
+    #[cfg_attr(feature = "serve", schema(required = true))]
     adr_city: Option<Cow<'a, str>>,
+    #[cfg_attr(feature = "serve", schema(required = true))]
     adr_state: Option<Cow<'a, str>>,
 }
 
-/// What both tell.
+/// What `top` and `stats` tell of a customer.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "serve", schema(as = Figures))]
 struct FiguresJson<'a> {
     customer_id: Cow<'a, str>,
+    #[cfg_attr(feature = "serve", schema(required = true))]
     last_name: Option<Cow<'a, str>>,
     #[serde(rename = "ltv", with = "amount")]
+    #[cfg_attr(feature = "serve", schema(value_type = schema::Amount))]
     ltv_cents: i128,
     #[serde(rename = "revenue", with = "amount")]
+    #[cfg_attr(feature = "serve", schema(value_type = schema::Amount))]
     revenue_cents: i64,
+    #[cfg_attr(feature = "serve", schema(value_type = u64))]
     visits: u32,
+    #[cfg_attr(feature = "serve", schema(value_type = u64))]
     orders: u32,
     #[serde(rename = "revenue_per_visit", with = "amount::or_null", default)]
+    #[cfg_attr(feature = "serve", schema(value_type = Option<schema::Amount>, required = true))]
     revenue_per_visit_cents: Option<i64>,
     #[serde(rename = "visits_per_week", with = "amount")]
+    #[cfg_attr(feature = "serve", schema(value_type = schema::Amount))]
     visits_per_week_hundredths: i64,
 }
 

@@ -3,15 +3,22 @@
 use serde::{Deserialize, Serialize};
 
 use super::instant;
+#[cfg(feature = "serve")]
+use super::schema;
 use crate::Span;
 
 /// The frame of statistics.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "serve", schema(as = Frame))]
 pub(crate) struct FrameJson {
     #[serde(rename = "first", with = "instant")]
+    #[cfg_attr(feature = "serve", schema(value_type = schema::Instant))]
     first_us: i64,
     #[serde(rename = "last", with = "instant")]
+    #[cfg_attr(feature = "serve", schema(value_type = schema::Instant))]
     last_us: i64,
+    #[cfg_attr(feature = "serve", schema(value_type = u64))]
     weeks: u32,
 }
 

@@ -5,23 +5,32 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "serve")]
+use super::schema;
 use super::{FrameJson, currency, instant, log_id};
 use crate::{Info, Rules, SegmentInfo, Span};
 
 /// What `info` tells.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "serve", schema(as = Info))]
 pub(crate) struct InfoJson<'a> {
     #[serde(with = "log_id")]
+    #[cfg_attr(feature = "serve", schema(value_type = schema::LogId))]
     log_id: u64,
     #[serde(with = "currency")]
+    #[cfg_attr(feature = "serve", schema(value_type = schema::Currency))]
     currency: [u8; 3],
     time_range: RangeJson,
     end: u64,
     synced_end: u64,
     customers: u64,
+    #[cfg_attr(feature = "serve", schema(required = true))]
     frame: Option<FrameJson>,
     #[serde(rename = "appended_at", with = "instant::or_null", default)]
+    #[cfg_attr(feature = "serve", schema(value_type = Option<schema::Instant>, required = true))]
     appended_at_us: Option<i64>,
+    #[cfg_attr(feature = "serve", schema(required = true))]
     checkpoint_end: Option<u64>,
     writer: bool,
     torn_bytes: u64,
@@ -41,14 +50,20 @@ pub(crate) struct PartsJson<'a> {
 
 /// Half-open.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "serve", schema(as = TimeRange))]
 struct RangeJson {
     #[serde(rename = "from", with = "instant")]
+    #[cfg_attr(feature = "serve", schema(value_type = schema::Instant))]
     from_us: i64,
     #[serde(rename = "to", with = "instant")]
+    #[cfg_attr(feature = "serve", schema(value_type = schema::Instant))]
     to_us: i64,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "serve", schema(as = Bytes))]
 struct BytesJson {
     segments: u64,
     keys: u64,
@@ -56,6 +71,8 @@ struct BytesJson {
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "serve", schema(as = Segment))]
 struct SegmentJson<'a> {
     file: Cow<'a, str>,
     first: u64,
@@ -63,6 +80,7 @@ struct SegmentJson<'a> {
     batches: u64,
     bytes: u64,
     sealed: bool,
+    #[cfg_attr(feature = "serve", schema(value_type = u64))]
     generation: u32,
 }
 

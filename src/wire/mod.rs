@@ -25,6 +25,8 @@ mod problem;
 mod question;
 mod receipt;
 mod record;
+#[cfg(feature = "serve")]
+pub(crate) mod schema;
 #[cfg(test)]
 mod tests;
 mod top;

@@ -5,29 +5,38 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+#[cfg(feature = "serve")]
+use super::schema;
 use crate::{Reason, Receipt, Rejection};
 
 /// What became of the events of one call.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "serve", schema(as = Receipt))]
 pub(crate) struct ReceiptJson<'a> {
     accepted: u64,
     duplicates: u64,
     rejected: u64,
     #[serde(with = "by_name")]
+    #[cfg_attr(feature = "serve", schema(value_type = BTreeMap<String, u64>))]
     reasons: BTreeMap<Reason, u64>,
     end: u64,
     synced: bool,
     /// For whoever has the events' texts, and not the log's directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "serve", schema(value_type = Vec<RejectedJson<'a>>, required = true))]
     pub(crate) rejected_events: Option<Vec<RejectedJson<'a>>>,
 }
 
 /// One rejected event.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "serve", schema(as = Rejection))]
 pub(crate) struct RejectedJson<'a> {
     /// Which of the events that were sent, from 0.
     pub(crate) index: u64,
     #[serde(with = "name")]
+    #[cfg_attr(feature = "serve", schema(value_type = schema::ReasonName))]
     reason: Reason,
     detail: Cow<'a, str>,
 }

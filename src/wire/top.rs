@@ -2,16 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "serve")]
+use super::schema;
 use super::{FrameJson, RankedJson, currency, lifespan};
 use crate::{Lifespan, Question, Span, Top};
 
 /// A top X and what of its question the answer names.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "serve", schema(as = Top))]
 pub(crate) struct TopJson<'a> {
     #[serde(with = "currency")]
+    #[cfg_attr(feature = "serve", schema(value_type = schema::Currency))]
     currency: [u8; 3],
     #[serde(rename = "lifespan_years", with = "lifespan")]
+    #[cfg_attr(feature = "serve", schema(value_type = f64))]
     lifespan: Lifespan,
+    #[cfg_attr(feature = "serve", schema(required = true))]
     frame: Option<FrameJson>,
     end: u64,
     customers: Vec<RankedJson<'a>>,

@@ -5,7 +5,7 @@ use axum::extract::{Path, Query, State as Of};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::charts::{self, WeeksChart};
 use super::distribution::Distribution;
@@ -14,7 +14,7 @@ use crate::serve::problem::Problem;
 use crate::serve::state::{Shared, State};
 use crate::serve::tell;
 use crate::serve::weeks::{OfCustomer, Week, first_day};
-use crate::wire::{amount, line};
+use crate::wire::{amount, line, schema};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -57,19 +57,25 @@ impl ChartQuery {
 }
 
 /// Weeks as they are told.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Weeks)]
 struct WeeksJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     customer_id: Option<&'a str>,
+    #[schema(value_type = schema::Currency)]
     currency: &'a str,
     week_start: &'a str,
     end: u64,
     weeks: Vec<WeekJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Week)]
 struct WeekJson {
+    #[schema(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
     first_day: String,
+    #[schema(value_type = schema::Amount)]
     revenue: String,
     visits: i64,
     orders: i64,
@@ -138,7 +144,7 @@ fn read<T>(query: Asked<T>) -> Result<T, Problem> {
 #[utoipa::path(
     get, path = "/v1/weeks", tag = "answers", params(WeeksQuery),
     responses(
-        (status = 200, description = "The weeks, oldest first", content_type = "application/json"),
+        (status = 200, body = WeeksJson<'static>, description = "The weeks, oldest first", content_type = "application/json"),
         (status = 400, description = "What was asked makes no sense", content_type = "application/problem+json"),
         (status = 503, description = "Not yet", content_type = "application/problem+json"),
     )
@@ -156,7 +162,7 @@ pub(in crate::serve) async fn weeks(
 #[utoipa::path(
     get, path = "/v1/charts/weeks.svg", tag = "answers", params(ChartQuery),
     responses(
-        (status = 200, description = "The chart", content_type = "image/svg+xml"),
+        (status = 200, body = String, description = "The chart", content_type = "image/svg+xml"),
         (status = 400, description = "What was asked makes no sense", content_type = "application/problem+json"),
         (status = 503, description = "Not yet", content_type = "application/problem+json"),
     )
@@ -175,7 +181,7 @@ pub(in crate::serve) async fn weeks_svg(
     get, path = "/v1/customers/{id}/weeks", tag = "answers",
     params(("id" = String, Path, description = "The customer's id, percent-encoded"), WeeksQuery),
     responses(
-        (status = 200, description = "The weeks, oldest first", content_type = "application/json"),
+        (status = 200, body = WeeksJson<'static>, description = "The weeks, oldest first", content_type = "application/json"),
         (status = 400, description = "What was asked makes no sense", content_type = "application/problem+json"),
         (status = 404, description = "No such customer", content_type = "application/problem+json"),
         (status = 503, description = "Not yet, or too much is asked at a time", content_type = "application/problem+json"),
@@ -197,7 +203,7 @@ pub(in crate::serve) async fn customer_weeks(
     get, path = "/v1/customers/{id}/weeks.svg", tag = "answers",
     params(("id" = String, Path, description = "The customer's id, percent-encoded"), ChartQuery),
     responses(
-        (status = 200, description = "The chart", content_type = "image/svg+xml"),
+        (status = 200, body = String, description = "The chart", content_type = "image/svg+xml"),
         (status = 400, description = "What was asked makes no sense", content_type = "application/problem+json"),
         (status = 404, description = "No such customer", content_type = "application/problem+json"),
         (status = 503, description = "Not yet, or too much is asked at a time", content_type = "application/problem+json"),
@@ -215,8 +221,10 @@ pub(in crate::serve) async fn customer_weeks_svg(
 }
 
 /// A histogram as it is told.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Distribution)]
 struct DistributionJson<'a> {
+    #[schema(value_type = schema::Currency)]
     currency: &'a str,
     end: u64,
     customers: u64,
@@ -225,10 +233,13 @@ struct DistributionJson<'a> {
     bins: Vec<BinJson>,
 }
 
-/// Without `to`.
-#[derive(Serialize)]
+/// So many customers are worth `from` or more, and less than `to`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Bin)]
 struct BinJson {
+    #[schema(value_type = schema::Amount)]
     from: String,
+    #[schema(value_type = schema::Amount)]
     to: String,
     customers: u64,
 }
@@ -244,7 +255,7 @@ fn distributed(state: &State) -> Result<Distribution, Problem> {
 #[utoipa::path(
     get, path = "/v1/distribution", tag = "answers",
     responses(
-        (status = 200, description = "The histogram", content_type = "application/json"),
+        (status = 200, body = DistributionJson<'static>, description = "The histogram", content_type = "application/json"),
         (status = 503, description = "Not yet, or too much is asked at a time", content_type = "application/problem+json"),
     )
 )]
@@ -272,7 +283,7 @@ pub(in crate::serve) async fn distribution(Of(state): Of<Shared>) -> Result<Resp
 #[utoipa::path(
     get, path = "/v1/charts/distribution.svg", tag = "answers", params(ChartQuery),
     responses(
-        (status = 200, description = "The chart", content_type = "image/svg+xml"),
+        (status = 200, body = String, description = "The chart", content_type = "image/svg+xml"),
         (status = 400, description = "What was asked makes no sense", content_type = "application/problem+json"),
         (status = 503, description = "Not yet, or too much is asked at a time", content_type = "application/problem+json"),
     )

@@ -3,13 +3,15 @@
 use axum::extract::State as Of;
 use axum::response::Response;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::serve::problem::Problem;
 use crate::serve::state::Shared;
 use crate::serve::tell;
 use crate::wire::line;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Status)]
 struct StatusJson {
     /// The sequence of the next event.
     end: u64,
@@ -34,7 +36,7 @@ struct StatusJson {
 /// the answers.
 #[utoipa::path(
     get, path = "/v1/status", tag = "health",
-    responses((status = 200, description = "Ends, lag, and whether it takes and answers", content_type = "application/json"))
+    responses((status = 200, body = StatusJson, description = "Ends, lag, and whether it takes and answers", content_type = "application/json"))
 )]
 pub(in crate::serve) async fn status(Of(state): Of<Shared>) -> Result<Response, Problem> {
     let text = state.aside(|state| {

@@ -156,10 +156,16 @@ impl Connection {
 
     pub fn answer(&mut self) -> io::Result<Answer> {
         let head = self.head()?;
-        let mut body = Vec::new();
-        let mut left = Left::of(&head);
-        Body { stream: &mut self.stream, left: &mut left }.read_to_end(&mut body)?;
+        let body = self.body(&head)?;
         Ok(Answer { head, body })
+    }
+
+    /// What comes after a head, which has an end.
+    pub fn body(&mut self, head: &Head) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        let mut left = Left::of(head);
+        Body { stream: &mut self.stream, left: &mut left }.read_to_end(&mut body)?;
+        Ok(body)
     }
 
     /// What comes after a head, for as long as it comes.

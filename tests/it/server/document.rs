@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::client::Head;
+use super::schemas::Document;
 use super::{Home, customer, order};
 
 /// All that the server has.
@@ -65,6 +66,7 @@ fn every_path_is_documented_and_does_what_it_says() {
     assert_eq!(answer.head.media(), "application/json");
     let document = answer.good();
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.")));
+    let schemas = Document(document.clone());
     let operations = operations(&document);
     let found: BTreeSet<_> =
         operations.iter().map(|(method, path, _)| (&**method, &**path)).collect();
@@ -73,6 +75,7 @@ fn every_path_is_documented_and_does_what_it_says() {
     for (method, path, operation) in &operations {
         assert!(ids.insert(operation["operationId"].to_string()), "an id twice: {operation}");
         assert!(operation["summary"].is_string(), "{path} says nothing of itself");
+        let named = (&**method, &**path);
         let (method, stem) = (method.to_uppercase(), path.replace("{id}", "c"));
         let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
         // As it is, with every parameter at its default or its example, and with nonsense.
@@ -125,6 +128,9 @@ fn every_path_is_documented_and_does_what_it_says() {
             }
             let head = connection.head().expect("a head");
             assert_documented(operation, &head, &format!("{request} {headers:?}"));
+            if head.media().ends_with("json") && head.media() != "application/x-ndjson" {
+                schemas.assert_answer(named, &head, &connection.body(&head).expect("a body"));
+            }
         }
     }
 }

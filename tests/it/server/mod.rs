@@ -13,6 +13,7 @@ mod hostile;
 mod kept;
 mod model;
 mod process;
+mod schemas;
 mod tokens;
 
 use std::path::Path;
