@@ -14,6 +14,8 @@ mod generate;
 mod hold;
 mod info;
 mod interrupt;
+#[cfg(feature = "serve")]
+mod listen;
 mod logs;
 mod out;
 mod pages;
@@ -26,6 +28,8 @@ mod repair;
 mod replay;
 #[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "serve")]
+mod size;
 mod sources;
 mod stats;
 mod table;

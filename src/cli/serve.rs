@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum, value_parser};
 
 use super::args::{Format, NewLogArgs, Shared};
 use super::failure::{Ending, Failure};
-use super::options;
 use super::out::Out;
+use super::{listen, options, size};
 use crate::serve::{self, Config, Limits, LogFormat, TlsFiles};
 
 pub(crate) const SERVE_HELP: &str = "\
@@ -23,10 +23,13 @@ A line of the file of tokens is `SCOPE TOKEN`; scopes are read, append and admin
 file may change while the server runs. SIGHUP has it read the certificate again; SIGINT and SIGTERM
 stop it, with everything acknowledged on the disk.";
 
+/// The same as [`Limits::default`] has.
+const BODY_MAX: &str = "16MiB";
+
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
-    /// The address to answer at; one that other machines reach needs tokens
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878")]
+    /// The address to answer at, HOST:PORT or :PORT; one that other machines reach needs tokens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878", value_parser = listen::parse)]
     pub(crate) listen: SocketAddr,
     /// File of tokens, without which only this machine can ask, and everything on it may
     #[arg(long, value_name = "FILE")]
@@ -40,8 +43,8 @@ pub(crate) struct ServeArgs {
     /// Connections at a time
     #[arg(long, value_name = "N", default_value_t = Limits::default().connections_max, value_parser = some())]
     pub(crate) connections_max: usize,
-    /// Bytes of one request's body, as it comes and unpacked, unless it is answered as a stream
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().body_bytes_max, value_parser = some())]
+    /// Bytes of one request's body, 16M or 64MiB too, as it comes and unpacked, unless it is answered as a stream
+    #[arg(long, value_name = "BYTES", default_value = BODY_MAX, value_parser = size::parse)]
     pub(crate) body_max: usize,
     /// Seconds for the line and headers of a request to come
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().header_time.as_secs(), value_parser = value_parser!(u64).range(1..))]
@@ -114,5 +117,15 @@ pub(crate) fn run(shared: &Shared, args: &ServeArgs, out: &mut Out) -> Result<En
     match told {
         Ok(()) | Err(Failure::Closed) => Ok(Ending::Done),
         Err(failure) => Err(failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_library() {
+        assert_eq!(size::parse(BODY_MAX), Ok(Limits::default().body_bytes_max));
     }
 }

@@ -1,13 +1,14 @@
 //! What is asked of one customer, and of the log.
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State as Of};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State as Of};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::asked::{self, Asked};
 use super::metrics::Ends;
 use super::problem::Problem;
 use super::state::{Shared, State};
@@ -35,10 +36,9 @@ pub(super) fn unknown() -> Problem {
 pub(super) async fn customer(
     Of(state): Of<Shared>,
     id: Result<Path<String>, PathRejection>,
-    query: Result<Query<QuestionQuery>, QueryRejection>,
+    Asked(query): Asked<QuestionQuery>,
 ) -> Result<Response, Problem> {
-    let Path(id) = id.map_err(|why| Problem::bad_request(why.body_text()))?;
-    let Query(query) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
+    let id = asked::id(id)?;
     let question = query.question()?;
     let text = match question.frame {
         TimeFrame::Window { .. } => {
@@ -110,10 +110,9 @@ const PAGE_MAX: usize = 1_000;
 pub(super) async fn customer_events(
     Of(state): Of<Shared>,
     id: Result<Path<String>, PathRejection>,
-    query: Result<Query<PageQuery>, QueryRejection>,
+    Asked(query): Asked<PageQuery>,
 ) -> Result<Response, Problem> {
-    let Path(id) = id.map_err(|why| Problem::bad_request(why.body_text()))?;
-    let Query(query) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
+    let id = asked::id(id)?;
     let limit = query.limit.unwrap_or(100);
     if limit == 0 || limit > PAGE_MAX {
         return Err(Problem::bad_request("limit is at least 1 and at most 1,000"));
@@ -180,7 +179,7 @@ pub(super) async fn ready(Of(state): Of<Shared>) -> Result<&'static str, Problem
         return Err(Problem::stopping());
     }
     if !state.metrics.is_writable() {
-        return Err(Problem::busy(
+        return Err(Problem::broken(
             "no event is taken since a write failed: look after the disk, then restart the server",
         ));
     }

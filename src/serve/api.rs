@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::http::header::ALLOW;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::{Router, http};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
@@ -30,21 +31,20 @@ struct Document;
 
 /// Every path with its handler, and the document.
 pub(super) fn router(state: &Shared) -> Router {
-    let read = read().route_layer(from_fn_with_state(Arc::clone(state), guard::read));
-    let append = append().route_layer(from_fn_with_state(Arc::clone(state), guard::append));
+    let door = guard::Door::new(Arc::clone(state));
+    let read = read().route_layer(from_fn_with_state(door.clone(), guard::read));
+    let append = append().route_layer(from_fn_with_state(door, guard::append));
     let (router, _) = open().merge(read).merge(append).split_for_parts();
-    router
+    let router = router
         .merge(page::files())
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods")
-        })
         .layer(axum::extract::DefaultBodyLimit::disable())
         .layer(RequestBodyTimeoutLayer::new(state.limits.body_time))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(map_response(safe))
         .layer(from_fn_with_state(Arc::clone(state), guard::count))
-        .with_state(Arc::clone(state))
+        .with_state(Arc::clone(state));
+    // Which methods a path has is told behind every layer of a router that knows them.
+    Router::new().fallback_service(router).layer(map_response(methods)).layer(map_response(safe))
 }
 
 /// What everybody may ask.
@@ -126,10 +126,23 @@ async fn document() -> Response {
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    use axum::response::IntoResponse;
     tracing::error!("a request was not carried out because of a mistake in this program");
     let detail = "the server made a mistake over this request";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
+}
+
+/// Names the methods that a path has to whoever tried another one.
+async fn methods(response: Response) -> Response {
+    let allowed = response.headers().get(ALLOW).cloned();
+    let Some(allowed) = allowed.filter(|_| response.status() == StatusCode::METHOD_NOT_ALLOWED)
+    else {
+        return response;
+    };
+    let names = allowed.to_str().unwrap_or_default().replace(',', " and ");
+    let detail = format!("this path takes {names}");
+    let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).into_response();
+    response.headers_mut().insert(ALLOW, allowed);
+    response
 }
 
 /// Headers that every answer has.

@@ -5,8 +5,7 @@
 //! for a slow reader, and nobody misses an event.
 
 use axum::body::Bytes;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State as Of};
+use axum::extract::State as Of;
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -17,6 +16,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa::IntoParams;
 
+use super::asked::Asked;
 use super::hub::{self, Counted, Piece, Told};
 use super::problem::Problem;
 use super::state::Shared;
@@ -38,6 +38,7 @@ pub(super) struct EventsQuery {
     #[param(default = false)]
     follow: Option<bool>,
     /// So many events at most
+    #[param(minimum = 1)]
     #[serde(default, deserialize_with = "number")]
     limit: Option<u64>,
 }
@@ -76,9 +77,11 @@ enum Tell {
 pub(super) async fn events(
     Of(state): Of<Shared>,
     headers: HeaderMap,
-    query: Result<Query<EventsQuery>, QueryRejection>,
+    Asked(query): Asked<EventsQuery>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
+    if query.limit == Some(0) {
+        return Err(Problem::bad_request("limit is at least 1"));
+    }
     let last = headers.get("last-event-id").filter(|value| !value.is_empty());
     let from = match last {
         None => query.from.unwrap_or(0),

@@ -1,7 +1,9 @@
 //! What stands before every handler: who asks, from where, and that it was asked.
 
+use std::mem;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State as Of};
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
@@ -17,8 +19,7 @@ use super::state::Shared;
 pub(super) async fn count(Of(state): Of<Shared>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
-    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let path = path.unwrap_or_else(|| "(none)".to_owned());
+    let path = route(&request).to_owned();
     let response = next.run(request).await;
     let status = response.status().as_u16();
     state.metrics.answered(known(&method), &path, status);
@@ -27,24 +28,66 @@ pub(super) async fn count(Of(state): Of<Shared>, request: Request, next: Next) -
     response
 }
 
+/// The route of a request, which has nothing of what stands in its path.
+fn route(request: &Request) -> &str {
+    request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str)
+}
+
 /// A method's name, of which there are few whatever is asked.
 fn known(method: &Method) -> &str {
     let usual = [Method::GET, Method::POST, Method::HEAD, Method::OPTIONS, Method::PUT];
     if usual.contains(method) { method.as_str() } else { "other" }
 }
 
+/// Where it is decided who is let through.
+#[derive(Clone)]
+pub(super) struct Door {
+    state: Shared,
+    turned_away: Arc<Mutex<TurnedAway>>,
+}
+
+/// Who is turned away is told in the server's log, but not so often that this would fill a disk.
+#[derive(Default)]
+struct TurnedAway {
+    told: Option<Instant>,
+    untold: u64,
+}
+
+/// Between two lines about it.
+const TOLD_PACE: Duration = Duration::from_secs(1);
+
+impl Door {
+    pub(super) fn new(state: Shared) -> Door {
+        Door { state, turned_away: Arc::default() }
+    }
+
+    /// Tells of one who is turned away, and of how many there were since the last one told of.
+    fn turn_away(&self, request: &Request, problem: &Problem) {
+        let mut turned_away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+        if turned_away.told.is_some_and(|told| told.elapsed() < TOLD_PACE) {
+            turned_away.untold += 1;
+            return;
+        }
+        let TurnedAway { untold, .. } =
+            mem::replace(&mut *turned_away, TurnedAway { told: Some(Instant::now()), untold: 0 });
+        let (status, why) = (problem.status.as_u16(), &*problem.detail);
+        let (method, path) = (known(request.method()), route(request));
+        tracing::warn!(status, method, path, why, untold, "a request was turned away");
+    }
+}
+
 /// Lets through who may read.
-pub(super) async fn read(of: Of<Shared>, request: Request, next: Next) -> Response {
+pub(super) async fn read(of: Of<Door>, request: Request, next: Next) -> Response {
     guarded(of, Scope::Read, request, next).await
 }
 
 /// Lets through who may append.
-pub(super) async fn append(of: Of<Shared>, request: Request, next: Next) -> Response {
+pub(super) async fn append(of: Of<Door>, request: Request, next: Next) -> Response {
     guarded(of, Scope::Append, request, next).await
 }
 
-async fn guarded(Of(state): Of<Shared>, wanted: Scope, request: Request, next: Next) -> Response {
-    let granted = match &state.tokens {
+async fn guarded(Of(door): Of<Door>, wanted: Scope, request: Request, next: Next) -> Response {
+    let granted = match &door.state.tokens {
         Some(tokens) => authorized(request.headers(), |token| tokens.allows(token, wanted)),
         None => at_home(
             request.headers(),
@@ -53,7 +96,10 @@ async fn guarded(Of(state): Of<Shared>, wanted: Scope, request: Request, next: N
     };
     match granted {
         Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+        Err(problem) => {
+            door.turn_away(&request, &problem);
+            problem.into_response()
+        }
     }
 }
 

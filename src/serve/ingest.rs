@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use super::limits::Place;
 use super::problem::Problem;
 use super::state::{Shared, State};
-use super::{stream, tell};
+use super::{asked, stream, tell};
 use crate::unpack::{decoded, is_archive};
 use crate::wire::schema::EventJson;
 use crate::wire::{ReceiptJson, RejectedJson};
@@ -44,14 +44,14 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
         (status = 400, description = "The body cannot be read", content_type = "application/problem+json"),
         (status = 408, description = "The body did not come in time", content_type = "application/problem+json"),
         (status = 413, description = "Too long for one call", content_type = "application/problem+json"),
-        (status = 415, description = "An encoding that is not known", content_type = "application/problem+json"),
+        (status = 415, description = "An encoding that is not known, or a form of parts", content_type = "application/problem+json"),
         (status = 503, description = "Too much waits already, or the log takes nothing", content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn post(Of(state): Of<Shared>, headers: HeaderMap, body: Body) -> Response {
-    let answered = match encoding(&headers) {
+    let answered = match asked::media(&headers).and_then(|()| encoding(&headers)) {
         Err(problem) => Err(problem),
-        Ok(_) if !state.metrics.is_writable() => Err(Problem::busy(
+        Ok(_) if !state.metrics.is_writable() => Err(Problem::broken(
             "the log takes no events since a write failed: whoever runs the server looks after the \
              disk and restarts it",
         )),

@@ -3,11 +3,13 @@
 //! It is an edge like the command line and uses the library's public API alone. Requests are read
 //! by the runtime's threads (`ingest`, `stream`), committed by one thread for all who wait
 //! (`commit`), folded by another one that knows every answer at once (`live`), and told to
-//! followers (`follow`). What a request may do is decided in `auth`, how much of it in
-//! `limits`. What answers look like is `crate::wire`'s; the page for people is `page`'s.
+//! followers (`follow`). What is asked for is read in `asked`, what a request may do is decided in
+//! `auth`, how much of it in `limits`. What answers look like is `crate::wire`'s; the page for
+//! people is `page`'s.
 
 mod answers;
 mod api;
+mod asked;
 mod auth;
 mod board;
 mod columns;

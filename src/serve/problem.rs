@@ -33,6 +33,11 @@ impl Problem {
         Problem { retry_after: Some(1), ..problem }
     }
 
+    /// Nothing is done any more, until somebody does something about it.
+    pub(super) fn broken(detail: impl Into<Cow<'static, str>>) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    }
+
     pub(super) fn stopping() -> Problem {
         Problem::busy("the server is stopping: ask again once it is back")
     }
@@ -53,7 +58,7 @@ impl From<&Error> for Problem {
             Error::Full => Problem::busy("too many events wait to be appended: send them again"),
             Error::Closed => Problem::stopping(),
             Error::Options { reason } => Problem::bad_request(reason.clone()),
-            Error::Poisoned { .. } => Problem::busy(
+            Error::Poisoned { .. } => Problem::broken(
                 "a write to the log failed, and nothing is taken any more: whoever runs the server \
                  looks after the disk and restarts it; send the events again then, what was written \
                  already will be duplicates",
@@ -91,5 +96,23 @@ impl IntoResponse for Problem {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asking_again_is_advised_where_it_helps() {
+        let poisoned = Error::Poisoned { reason: "full".to_owned() };
+        for (error, after) in
+            [(Error::Full, Some("1")), (Error::Closed, Some("1")), (poisoned, None)]
+        {
+            let response = Problem::from(&error).into_response();
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{error:?}");
+            let told = response.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap());
+            assert_eq!(told, after, "{error:?}");
+        }
     }
 }

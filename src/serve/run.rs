@@ -17,6 +17,10 @@ use futures_util::future::Either;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::api;
 use super::auth::Tokens;
@@ -73,12 +77,14 @@ pub enum LogFormat {
 impl LogFormat {
     /// Writes the server's own log to standard error from now on. It names no customer.
     pub fn begin(self, is_verbose: bool) {
-        let level = if is_verbose { tracing::Level::DEBUG } else { tracing::Level::INFO };
+        let level = if is_verbose { Level::DEBUG } else { Level::INFO };
         let log = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr);
         let log = log.with_target(false);
+        // What libraries say of each frame of each connection is nobody's business.
+        let ours = Targets::new().with_default(Level::INFO).with_target("ltvlog", level);
         let begun = match self {
-            LogFormat::Text => log.with_ansi(false).try_init(),
-            LogFormat::Json => log.json().try_init(),
+            LogFormat::Text => log.with_ansi(false).finish().with(ours).try_init(),
+            LogFormat::Json => log.json().finish().with(ours).try_init(),
         };
         // It has begun before, in a process that runs several.
         if begun.is_err() {}

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use axum::extract::{Query, State as Of};
+use axum::extract::State as Of;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa::{IntoParams, ToSchema};
 
+use super::asked::Asked;
 use super::board::{Board, Cause, Move};
 use super::problem::Problem;
 use super::state::{Shared, State};
@@ -88,9 +89,8 @@ const X_MAX: usize = 10_000;
 )]
 pub(super) async fn top(
     Of(state): Of<Shared>,
-    query: Result<Query<TopQuery>, axum::extract::rejection::QueryRejection>,
+    Asked(query): Asked<TopQuery>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
     let x = checked(query.x)?;
     let (frame, week_start, lifespan_years) = (query.frame, query.week_start, query.lifespan_years);
     let question = QuestionQuery { frame, week_start, lifespan_years }.question()?;
@@ -172,9 +172,8 @@ pub(super) struct Told<'a> {
 )]
 pub(super) async fn live(
     Of(state): Of<Shared>,
-    query: Result<Query<LiveQuery>, axum::extract::rejection::QueryRejection>,
+    Asked(LiveQuery { x }): Asked<LiveQuery>,
 ) -> Result<Response, Problem> {
-    let Query(LiveQuery { x }) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
     let x = checked(x)?;
     if x > super::board::KEPT {
         return Err(Problem::bad_request("x is at most 100 in a stream"));

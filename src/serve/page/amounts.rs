@@ -8,7 +8,7 @@ pub(super) fn grouped_cents(cents: i128) -> String {
 }
 
 /// 12345 as 12,345.
-pub(super) fn grouped_count(count: impl Into<i128>) -> String {
+pub(in crate::serve) fn grouped_count(count: impl Into<i128>) -> String {
     grouped(&count.into().to_string())
 }
 

@@ -1,7 +1,7 @@
 //! What the charts show, as JSON and as SVG.
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State as Of};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State as Of};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::charts::{self, WeeksChart};
 use super::distribution::Distribution;
 use crate::serve::answers::unknown;
+use crate::serve::asked::{self, Asked};
 use crate::serve::problem::Problem;
 use crate::serve::state::{Shared, State};
 use crate::serve::tell;
@@ -131,12 +132,6 @@ fn image(svg: String) -> Response {
     ([(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "no-store")], svg).into_response()
 }
 
-type Asked<T> = Result<Query<T>, QueryRejection>;
-
-fn read<T>(query: Asked<T>) -> Result<T, Problem> {
-    query.map(|Query(query)| query).map_err(|why| Problem::bad_request(why.body_text()))
-}
-
 /// Revenue, visits and orders by week
 ///
 /// An order counts in the week of its latest event. Weeks begin on Sunday, in UTC; those in which
@@ -151,9 +146,9 @@ fn read<T>(query: Asked<T>) -> Result<T, Problem> {
 )]
 pub(in crate::serve) async fn weeks(
     Of(state): Of<Shared>,
-    query: Asked<WeeksQuery>,
+    Asked(query): Asked<WeeksQuery>,
 ) -> Result<Response, Problem> {
-    let last = read(query)?.last()?;
+    let last = query.last()?;
     let text = state.aside(move |state| Ok(Found::of_all(state, last)?.json(None)));
     Ok(tell::json(text.await?))
 }
@@ -169,9 +164,9 @@ pub(in crate::serve) async fn weeks(
 )]
 pub(in crate::serve) async fn weeks_svg(
     Of(state): Of<Shared>,
-    query: Asked<ChartQuery>,
+    Asked(query): Asked<ChartQuery>,
 ) -> Result<Response, Problem> {
-    let width = read(query)?.width()?;
+    let width = query.width()?;
     let svg = state.aside(move |state| Ok(Found::of_all(state, WEEKS)?.svg(None, width)));
     Ok(image(svg.await?))
 }
@@ -190,10 +185,10 @@ pub(in crate::serve) async fn weeks_svg(
 pub(in crate::serve) async fn customer_weeks(
     Of(state): Of<Shared>,
     id: Result<Path<String>, PathRejection>,
-    query: Asked<WeeksQuery>,
+    Asked(query): Asked<WeeksQuery>,
 ) -> Result<Response, Problem> {
-    let Path(id) = id.map_err(|why| Problem::bad_request(why.body_text()))?;
-    let last = read(query)?.last()?;
+    let id = asked::id(id)?;
+    let last = query.last()?;
     let text = state.heavy(move |state| Ok(Found::of(state, &id, last)?.json(Some(&id))));
     Ok(tell::json(text.await?))
 }
@@ -212,10 +207,10 @@ pub(in crate::serve) async fn customer_weeks(
 pub(in crate::serve) async fn customer_weeks_svg(
     Of(state): Of<Shared>,
     id: Result<Path<String>, PathRejection>,
-    query: Asked<ChartQuery>,
+    Asked(query): Asked<ChartQuery>,
 ) -> Result<Response, Problem> {
-    let Path(id) = id.map_err(|why| Problem::bad_request(why.body_text()))?;
-    let width = read(query)?.width()?;
+    let id = asked::id(id)?;
+    let width = query.width()?;
     let svg = state.heavy(move |state| Ok(Found::of(state, &id, WEEKS)?.svg(Some(&id), width)));
     Ok(image(svg.await?))
 }
@@ -290,9 +285,9 @@ pub(in crate::serve) async fn distribution(Of(state): Of<Shared>) -> Result<Resp
 )]
 pub(in crate::serve) async fn distribution_svg(
     Of(state): Of<Shared>,
-    query: Asked<ChartQuery>,
+    Asked(query): Asked<ChartQuery>,
 ) -> Result<Response, Problem> {
-    let width = read(query)?.width()?;
+    let width = query.width()?;
     let svg = state.heavy(move |state| {
         Ok(charts::distribution(&distributed(state)?, &currency(state), width))
     });

@@ -21,6 +21,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use sha2::{Digest, Sha256};
 
+pub(super) use self::amounts::grouped_count;
 use super::state::Shared;
 
 /// Nothing but what this server sends; no script or style within the page, no frame around it.

@@ -97,7 +97,7 @@ fn post_long(server: &Server, headers: &[&str], body: &[u8]) -> Answer {
 #[test]
 fn what_is_too_large_is_refused() {
     let home = Home::new();
-    let server = home.serve(&["--body-max", "1000000"]);
+    let server = home.serve(&["--body-max", "1MB"]);
     let long: Vec<String> = (0..20_000).map(|n| customer(&format!("{n:020}"))).collect();
     let long = long.join("\n");
     let bomb = gzip(&vec![b' '; 200_000_000]);
@@ -233,6 +233,26 @@ fn bodies_that_are_no_events_are_told_so() {
     assert_eq!(server.get("/v1/info").good()["end"], 2, "half a body is no call");
 }
 
+/// curl names the kind of a form by itself: the body decides. A form of parts is none.
+#[test]
+fn a_form_is_told_from_events() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let body = customer("of a form");
+    for kind in ["application/x-www-form-urlencoded", "text/plain", "application/octet-stream"] {
+        let header = format!("Content-Type: {kind}");
+        let receipt = server.ask("POST /v1/events", &[&header], body.as_bytes()).good();
+        assert_eq!(receipt["rejected"], 0, "{kind}: {receipt}");
+    }
+    let parts = "--x\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n{}\r\n--x--\r\n";
+    for accept in ["Accept: */*", "Accept: application/x-ndjson"] {
+        let headers = ["Content-Type: multipart/form-data; boundary=x", accept];
+        let detail = server.ask("POST /v1/events", &headers, parts.as_bytes()).problem(415);
+        assert!(detail.contains("--data-binary"), "{detail}");
+    }
+    assert_eq!(server.get("/v1/info").good()["end"], 1);
+}
+
 #[test]
 fn questions_that_make_no_sense_are_told_so() {
     let home = Home::new();
@@ -259,6 +279,7 @@ fn questions_that_make_no_sense_are_told_so() {
         ("/v1/events?", "from", "-1"),
         ("/v1/events?", "follow", "maybe"),
         ("/v1/events?", "limit", "x"),
+        ("/v1/events?", "limit", "0"),
         ("/v1/events?", "form", "1"),
         ("/v1/top/live?", "x", "101"),
         ("/v1/top/live?", "x", "0"),
@@ -267,21 +288,28 @@ fn questions_that_make_no_sense_are_told_so() {
     for (path, name, value) in wrong {
         let detail = server.get(&format!("{path}{name}={value}")).problem(400);
         assert!(detail.contains(name), "{path}{name}={value}: {detail}");
+        for word in ["deserialize", "expected", "field", "invalid digit"] {
+            assert!(!detail.contains(word), "{path}{name}={value}: {detail}");
+        }
     }
     for header in ["Last-Event-ID: x", "Last-Event-ID: -1", "Last-Event-ID: 18446744073709551615"] {
         let detail = server.ask("GET /v1/events", &[header], b"").problem(400);
         assert!(detail.contains("Last-Event-ID"), "{detail}");
     }
-    for path in ["/v1/customers/%FF", "/v1/customers/%FF/events"] {
-        server.get(path).problem(400);
+    for path in ["/v1/customers/%FF", "/v1/customers/%FF/events", "/v1/customers/%FF/weeks"] {
+        let detail = server.get(path).problem(400);
+        assert!(detail.contains("UTF-8") && !detail.contains("Invalid"), "{detail}");
     }
     for path in ["/v1", "/v2/top", "/v1/top/", "/v1/customers/", "//v1/top", "/v1/customers/a/b"] {
         server.get(path).problem(404);
     }
     for request in ["DELETE /v1/events", "POST /v1/top", "PUT /v1/customers/c", "BREW /healthz"] {
         let answer = server.ask(request, &[], b"");
-        answer.problem(405);
-        assert!(answer.head.header("allow").is_some(), "{request}: {answer:?}");
+        let detail = answer.problem(405);
+        let allowed = answer.head.header("allow").expect("the methods there are");
+        for method in allowed.split(',') {
+            assert!(detail.contains(method), "{request}: {detail}");
+        }
     }
     assert_well(&server);
 }

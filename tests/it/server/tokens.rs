@@ -1,7 +1,7 @@
 //! Who may do what, over TLS too, and what is said to whoever finds the log locked.
 
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -66,6 +66,20 @@ fn a_token_opens_what_its_scope_says() {
     server.ask("GET /v1/top", &["Host: ltvlog.example", &bearer], b"").good();
     let told = server.told();
     assert!(!told.contains(READ) && !told.contains(ADMIN), "{told}");
+    let turned_away = |told: &str, status| {
+        told.lines()
+            .filter(|line| line.contains("turned away") && line.contains(status))
+            .any(|line| line.contains("WARN") && line.contains("path=\"/v1/"))
+    };
+    assert!(turned_away(&told, "status=403"), "{told}");
+    // At most once a second; those between are counted.
+    assert!(told.matches("turned away").count() < 5, "{told}");
+    thread::sleep(Duration::from_millis(1_100));
+    ask(&server, append, None).problem(401);
+    let told = server.told();
+    assert!(turned_away(&told, "status=401"), "{told}");
+    let counted = told.lines().filter_map(|line| line.split_once("untold=")?.1.parse::<u64>().ok());
+    assert!(counted.sum::<u64>() > 20, "{told}");
 }
 
 #[test]
@@ -134,6 +148,22 @@ fn a_server_does_not_start_half_guarded() {
 }
 
 #[test]
+fn an_address_may_leave_out_what_is_usual() {
+    for address in [":0", "localhost:0"] {
+        let home = Home::new();
+        let mut command = ltvlog();
+        command.args(["serve", "--listen", address, "--format=json", "--log"]);
+        command.arg(home.path().join("log")).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the binary");
+        let mut told = String::new();
+        let stdout = child.stdout.take().expect("a pipe");
+        BufReader::new(stdout).read_line(&mut told).expect("a line");
+        child.kill().and_then(|()| child.wait()).expect("it can be killed");
+        assert!(told.contains("\"http://127.0.0.1:"), "{address}: {told}");
+    }
+}
+
+#[test]
 fn whoever_finds_the_log_locked_is_told_of_the_server() {
     let home = Home::new();
     let server = home.serve(&[]);
@@ -178,7 +208,7 @@ fn certify(dir: &Path, name: &str) -> Option<(String, String)> {
 fn tls_hides_everything() {
     let home = Home::new();
     let Some((certificate, key)) = certify(home.path(), "one") else { return };
-    let args = ["--tls-cert", &certificate, "--tls-key", &key, "--header-time", "1"];
+    let args = ["--tls-cert", &certificate, "--tls-key", &key, "--header-time", "1", "--verbose"];
     let server = home.serve(&args);
     assert!(server.url.starts_with("https://127.0.0.1:"), "{}", server.url);
     let curl = |authority: &str, path: &str, more: &[&str]| {
@@ -197,6 +227,10 @@ fn tls_hides_everything() {
         let top = curl(&certificate, "/v1/top?min_end=1", &[version]).expect("as before");
         assert_eq!(json(top)["customers"][0]["customer_id"], "c", "{version}");
     }
+    // Requests are told of, and not every frame of their connections.
+    let told = server.told();
+    let is_ours = |line: &str| line.contains("answered") || !line.contains("DEBUG");
+    assert!(told.contains("answered") && told.lines().all(is_ours), "{told}");
     let lines = curl(&certificate, "/v1/events?follow=true&limit=1", &[]).expect("as before");
     assert_eq!(json(lines)["sequence"], 0);
     // Another's certificate is none, and neither is a request in the clear.
