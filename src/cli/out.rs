@@ -5,6 +5,7 @@
 
 use std::io::{self, StdoutLock, Write};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use super::args::Format;
@@ -56,6 +57,21 @@ impl Out {
         self.text(&text)
     }
 
+    /// Fails if nobody reads standard output any more, which a write would tell; but whoever waits
+    /// for something to print does not write.
+    pub(crate) fn is_read(&self) -> Result<(), Failure> {
+        let stdout = io::stdout();
+        let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // Where it cannot be told, the next write tells.
+        let told = poll(&mut asked, Some(&at_once)).is_ok();
+        let gone = PollFlags::ERR | PollFlags::HUP;
+        if told && asked.iter().any(|one| one.revents().intersects(gone)) {
+            return Err(Failure::Closed);
+        }
+        Ok(())
+    }
+
     /// Hands what was printed to whoever reads it. To be called once at the end, too.
     pub(crate) fn done(&mut self) -> Result<(), Failure> {
         self.inner.flush().map_err(Failure::output)
@@ -79,6 +95,11 @@ pub(crate) mod say {
     /// Something a user would want to know, although all is well.
     pub(crate) fn note(text: &str) {
         labelled("\u{1b}[1m", "note", text);
+    }
+
+    /// Something that is done all the same, and should not be.
+    pub(crate) fn warning(text: &str) {
+        labelled("\u{1b}[1;33m", "warning", text);
     }
 
     /// What to do about a failure.

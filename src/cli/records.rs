@@ -11,7 +11,7 @@ use super::{csv, existing_as_is};
 use crate::wire::{amount, instant, write_record};
 use crate::{Error, Field, Kind, Record};
 
-/// Time between two looks at the note of signals while a followed log stands still.
+/// Time between two looks at the note of signals, and at who reads, while a followed log stands still.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 const CSV_HEADER: [&str; 14] = [
@@ -104,6 +104,11 @@ impl<'o> Printer<'o> {
         }
     }
 
+    /// Fails if nobody reads on, of which printing says nothing while there is nothing to print.
+    pub(super) fn is_read(&self) -> Result<(), Failure> {
+        self.out.is_read()
+    }
+
     fn csv_row(&mut self, record: &Record<'_>) {
         let event = &record.event;
         let (kind, verb) = names(event.kind);
@@ -183,6 +188,7 @@ pub(crate) fn tail(shared: &Shared, args: &TailArgs, out: &mut Out) -> Result<En
         if read > 0 {
             printer.flush()?;
         }
+        printer.is_read()?;
         follower.wait(PATIENCE)?;
     }
     printer.flush()?;

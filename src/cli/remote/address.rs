@@ -14,6 +14,7 @@ pub(super) struct Address {
     /// Without a slash at its end.
     text: String,
     host: String,
+    is_tls: bool,
 }
 
 impl Address {
@@ -23,9 +24,11 @@ impl Address {
             format!("the address of a server is like {example}, and {text:?} {what}")
         };
         let uri: Uri = text.parse().map_err(|error| wrong(&format!("is none: {error}")))?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) {
-            return Err(wrong("does not begin with http:// or https://"));
-        }
+        let is_tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(wrong("does not begin with http:// or https://")),
+        };
         let host = uri.host().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| wrong("names no host"))?.to_owned();
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
@@ -36,7 +39,7 @@ impl Address {
         if text.contains(['?', '#']) {
             return Err(wrong("has more than a path behind its host"));
         }
-        Ok(Address { text: text.trim_end_matches('/').to_owned(), host })
+        Ok(Address { text: text.trim_end_matches('/').to_owned(), host, is_tls })
     }
 
     /// As messages name it.
@@ -47,6 +50,16 @@ impl Address {
     /// The address of something there.
     pub(super) fn of(&self, path: &str) -> String {
         format!("{}{path}", self.text)
+    }
+
+    /// Whether what is said there is hidden by TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// Whether others on the way there can read what is said.
+    pub(super) fn is_open(&self) -> bool {
+        !self.is_tls && !self.is_here()
     }
 
     /// Whether it is this machine, which no proxy knows.
@@ -130,7 +143,17 @@ mod tests {
             ("http://localhost.example.com", false),
             ("http://10.0.0.1", false),
         ] {
-            assert_eq!(Address::parse(text).unwrap().is_here(), is_here, "{text}");
+            let address = Address::parse(text).unwrap();
+            assert_eq!(address.is_here(), is_here, "{text}");
+            assert_eq!(address.is_open(), !is_here, "{text}");
+        }
+    }
+
+    #[test]
+    fn tls_is_told_by_the_scheme() {
+        for (text, is_tls) in [("https://10.0.0.1", true), ("HTTP://10.0.0.1", false)] {
+            let address = Address::parse(text).unwrap();
+            assert_eq!((address.is_tls(), address.is_open()), (is_tls, !is_tls), "{text}");
         }
     }
 

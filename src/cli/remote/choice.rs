@@ -14,6 +14,7 @@ use super::address::Address;
 use crate::Error;
 use crate::cli::args::{Cli, Command};
 use crate::cli::failure::Failure;
+use crate::cli::out::say;
 
 /// Options for whoever opens a log: their names to clap and to people.
 const OF_DIRECTORIES: [(&str, &str); 7] = [
@@ -52,11 +53,16 @@ pub(super) fn server(cli: &Cli, matches: &ArgMatches) -> Result<Option<Server>, 
         let reason = format!("{option} needs the log's directory, and a server is named by {by}");
         return Err(Failure::Usage(reason));
     }
-    Ok(Some(Server {
-        address: Address::parse(url).map_err(Failure::Usage)?,
-        token: token(args.token_file.as_deref())?,
-        authorities: args.ca_file.as_deref().map(read).transpose()?,
-    }))
+    let address = Address::parse(url).map_err(Failure::Usage)?;
+    let token = token(args.token_file.as_deref())?;
+    if token.is_some() && address.is_open() {
+        let name = address.name();
+        say::warning(&format!(
+            "the token crosses the network to {name} where others can read it: \
+             https:// hides it"
+        ));
+    }
+    Ok(Some(Server { address, token, authorities: args.ca_file.as_deref().map(read).transpose()? }))
 }
 
 /// Whether the command asks a server if one is named.

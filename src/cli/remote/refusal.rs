@@ -19,6 +19,9 @@ const NOT_REACHED: &str = "`ltvlog serve --log DIR` starts a server; `--server U
      LTVLOG_SERVER names another, and `--log DIR` a directory";
 const NOT_TRUSTED: &str = "`--ca-file FILE` names the authority that vouches for a private server";
 const NO_SERVER: &str = "is this the address of an `ltvlog serve`?";
+const NO_SERVER_OR_TLS: &str = "is this the address of an `ltvlog serve`? That of one that speaks \
+     TLS begins with https://";
+const NO_TLS: &str = "the address of a server without TLS begins with http://";
 
 /// Why a request came to nothing.
 #[derive(Debug)]
@@ -111,7 +114,8 @@ pub(super) fn failed(server: &Address, error: Error) -> Trouble {
     if matches!(error, Error::Timeout(_) | Error::HostNotFound | Error::ConnectionFailed) {
         return Trouble::Broken(advised(format!("cannot reach {name}: {error}"), NOT_REACHED));
     }
-    Trouble::Final(advised(format!("cannot talk to {name}: {error}"), NO_SERVER))
+    let help = if server.is_tls() { NO_SERVER } else { NO_SERVER_OR_TLS };
+    Trouble::Final(advised(format!("cannot talk to {name}: {error}"), help))
 }
 
 /// The connection failed.
@@ -121,6 +125,11 @@ pub(super) fn broken(server: &Address, error: &io::Error) -> Trouble {
         return silent(server);
     }
     let text = format!("cannot reach {}: {error}", server.name());
+    // The first bytes of the other side are no record of TLS.
+    if server.is_tls() && error.to_string().contains("InvalidContentType") {
+        let text = format!("cannot reach {}: it does not speak TLS", server.name());
+        return Trouble::Final(advised(text, NO_TLS));
+    }
     // What TLS does not like comes as an error of a kind that sockets do not have.
     if error.kind() == io::ErrorKind::InvalidData {
         return Trouble::Final(advised(text, NOT_TRUSTED));

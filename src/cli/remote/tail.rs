@@ -15,7 +15,7 @@ use crate::cli::out::Out;
 use crate::cli::records::Printer;
 use crate::{Event, Rules};
 
-/// Time between two looks at the note of signals while a followed log stands still.
+/// Time between two looks at the note of signals, and at who reads, while a followed log stands still.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Events that were received and are not printed yet.
 const WAITING_MAX: usize = 256;
@@ -93,7 +93,7 @@ fn next(
     }
     match received.recv_timeout(PATIENCE) {
         Ok(news) => news.map(Some),
-        Err(RecvTimeoutError::Timeout) => Ok(None),
+        Err(RecvTimeoutError::Timeout) => printer.is_read().map(|()| None),
         Err(RecvTimeoutError::Disconnected) => {
             Err(Failure::Other("events are no longer received".to_owned()))
         }

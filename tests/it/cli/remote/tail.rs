@@ -167,3 +167,39 @@ fn a_closed_pipe_is_no_failure() {
         assert_eq!(ran.exit, 0, "{ran:?}");
     }
 }
+
+/// Nobody reads on, and nothing comes that a write could find that out with.
+#[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "what another process does cannot always be waited for, only looked for again"
+)]
+fn a_follower_whose_reader_left_ends_without_another_event() {
+    let home = home();
+    let mut first = Answer::lines(lines(&home, 0).split_inclusive('\n').next().unwrap(), false);
+    first.stays = true;
+    first.is_cut = false;
+    let server = Server::script([first]);
+    for more in [&["--server", &server.url][..], &[]] {
+        let args = [&["tail", "--follow"][..], more].concat();
+        let mut child =
+            home.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        let mut printed = BufReader::new(child.stdout.take().unwrap());
+        printed.read_line(&mut line).unwrap();
+        // It waits for more by now.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert!(child.try_wait().unwrap().is_none(), "it goes on while there is a reader");
+        drop(printed);
+        let began = std::time::Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if began.elapsed() > std::time::Duration::from_secs(5) {
+                child.kill().unwrap();
+                panic!("{args:?} goes on for nobody");
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        assert_eq!((ran.exit, &*ran.err), (0, ""), "{ran:?}");
+    }
+}

@@ -83,11 +83,23 @@ fn a_private_authority_is_named_by_a_file() {
 fn the_wrong_scheme_is_a_failure() {
     let home = home();
     let port = start(Answer::json(""));
-    let plain = Server::script([Answer::json("")]);
-    let urls = [format!("http://127.0.0.1:{port}"), plain.url.replace("http:", "https:")];
-    for url in urls {
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    let plain_port = plain.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in plain.incoming() {
+            let mut stream = stream.unwrap();
+            // What a server of HTTP says to a hello of TLS.
+            drop(std::io::Read::read(&mut stream, &mut [0; 4096]));
+            drop(std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n"));
+        }
+    });
+    let urls = [
+        (format!("http://127.0.0.1:{port}"), "TLS begins with https://"),
+        (format!("https://127.0.0.1:{plain_port}"), "does not speak TLS"),
+    ];
+    for (url, word) in urls {
         let ran = home.run(&["info", "--server", &url]);
         assert_eq!((ran.exit, &*ran.out), (1, ""), "{ran:?}");
-        assert!(ran.err.contains(&url), "{ran:?}");
+        assert!(ran.err.contains(&url) && ran.err.contains(word), "{ran:?}");
     }
 }

@@ -67,6 +67,30 @@ fn the_environment_is_for_those_who_ask_servers() {
     assert!(ran.err.contains("cannot reach http://127.0.0.1:2"), "{ran:?}");
 }
 
+/// A token on its way where others can read it. 0.0.0.0 leads here, and nothing says that it does.
+#[test]
+fn a_token_in_the_clear_is_warned_of() {
+    let home = home();
+    let run = |url: &str, token: &str| {
+        let mut command = home.command(&["info", "--server", url]);
+        Ran::of(command.env("LTVLOG_TOKEN", token).output().unwrap()).err
+    };
+    let said = run("http://0.0.0.0:1", "sec-ret");
+    assert!(
+        said.starts_with("warning: the token crosses the network to http://0.0.0.0:1"),
+        "{said}"
+    );
+    assert!(said.contains("https://") && !said.contains("sec-ret"), "{said}");
+    for (url, token) in [
+        ("http://0.0.0.0:1", ""),
+        ("http://127.0.0.1:1", "sec-ret"),
+        ("https://0.0.0.0:1", "sec-ret"),
+    ] {
+        let said = run(url, token);
+        assert!(said.contains("cannot reach") && !said.contains("warning"), "{said}");
+    }
+}
+
 #[test]
 fn a_token_is_never_shown() {
     let home = home();
