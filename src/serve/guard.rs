@@ -22,8 +22,9 @@ pub(super) async fn count(Of(state): Of<Shared>, request: Request, next: Next) -
     let path = route(&request).to_owned();
     let response = next.run(request).await;
     let status = response.status().as_u16();
-    state.metrics.answered(known(&method), &path, status);
-    let us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let took = began.elapsed();
+    state.metrics.answered(known(&method), &path, status, took);
+    let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     tracing::debug!(%method, path, status, us, "answered");
     response
 }

@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use super::process::Process;
 use crate::{Reason, Receipt};
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -30,12 +31,19 @@ struct Answered {
     status: u16,
 }
 
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Route {
+    method: String,
+    path: String,
+}
+
 /// All of it.
 pub(super) struct Metrics {
     registry: Registry,
     events: Family<Result, Counter>,
     rejected: Family<Rejected, Counter>,
     requests: Family<Answered, Counter>,
+    took: Family<Route, Histogram, fn() -> Histogram>,
     commit: Histogram,
     group: Histogram,
     end: Gauge<u64, AtomicU64>,
@@ -49,6 +57,7 @@ pub(super) struct Metrics {
     pub(super) followers: Gauge<i64, AtomicI64>,
     writable: Gauge<i64, AtomicI64>,
     refuses: AtomicBool,
+    process: Process,
 }
 
 /// Since when the fold lacks something, for the lag in seconds.
@@ -65,11 +74,16 @@ pub(super) struct Ends {
 
 impl Metrics {
     pub(super) fn new() -> Metrics {
-        let mut registry = Registry::with_prefix("ltvlog");
+        let mut registry = Registry::default();
+        let process = Process::register(&mut registry);
         let metrics = Metrics {
             events: Family::default(),
             rejected: Family::default(),
             requests: Family::default(),
+            // A tenth of a millisecond to half a minute.
+            took: Family::new_with_constructor(|| {
+                Histogram::new(exponential_buckets(0.000_1, 3.0, 12))
+            }),
             commit: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
             group: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
             end: Gauge::default(),
@@ -82,6 +96,7 @@ impl Metrics {
             followers: Gauge::default(),
             writable: Gauge::default(),
             refuses: AtomicBool::new(false),
+            process,
             registry: Registry::default(),
         };
         metrics.writable.set(1);
@@ -91,7 +106,7 @@ impl Metrics {
         for reason in Reason::ALL {
             drop(metrics.rejected.get_or_create(&Rejected { reason: reason.name() }));
         }
-        metrics.register(&mut registry);
+        metrics.register(registry.sub_registry_with_prefix("ltvlog"));
         Metrics { registry, ..metrics }
     }
 
@@ -99,6 +114,8 @@ impl Metrics {
         to.register("events", "Events by what became of them", self.events.clone());
         to.register("rejected_events", "Rejected events by reason", self.rejected.clone());
         to.register("requests", "Answered requests", self.requests.clone());
+        let took = "Time from a request's head to that of its answer";
+        to.register_with_unit("request", took, Unit::Seconds, self.took.clone());
         let commit = "Time from the first of a group of calls to its sync";
         to.register_with_unit("commit", commit, Unit::Seconds, self.commit.clone());
         to.register("group_calls", "Calls that one sync served", self.group.clone());
@@ -140,8 +157,10 @@ impl Metrics {
     }
 
     /// A request was answered. The path is that of its route, not what stood in it.
-    pub(super) fn answered(&self, method: &str, path: &str, status: u16) {
+    pub(super) fn answered(&self, method: &str, path: &str, status: u16, took: Duration) {
         let (method, path) = (method.to_owned(), path.to_owned());
+        let route = Route { method: method.clone(), path: path.clone() };
+        self.took.get_or_create(&route).observe(took.as_secs_f64());
         self.requests.get_or_create(&Answered { method, path, status }).inc();
     }
 
@@ -170,6 +189,7 @@ impl Metrics {
         self.lag_seconds.set(ends.behind.as_secs_f64());
         self.customers.set(ends.customers);
         self.bytes.set(ends.bytes);
+        self.process.look();
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("a string takes all text");
         text

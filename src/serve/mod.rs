@@ -24,6 +24,7 @@ mod live;
 mod metrics;
 mod page;
 mod problem;
+mod process;
 mod run;
 mod state;
 mod stream;

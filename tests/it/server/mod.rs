@@ -11,6 +11,7 @@ mod document;
 mod followers;
 mod hostile;
 mod kept;
+mod metrics;
 mod model;
 mod process;
 mod schemas;
