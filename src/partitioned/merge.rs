@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::num::NonZeroU16;
 
-use super::not_one_log;
 use crate::error::Error;
 use crate::partition::Partition;
 use crate::projection::ltv::Measure;
@@ -13,28 +12,15 @@ use crate::top::TopX;
 
 /// How many partitions the log has that these, sorted by number, are all of.
 pub(super) fn check_complete(stores: &[Store]) -> Result<NonZeroU16, Error> {
-    let Some(first) = stores.first() else {
-        return Err(Error::Options { reason: "no log was named".to_owned() });
-    };
-    let of = first.partition().of();
-    for store in stores {
-        let here = store.partition();
-        if here.of() != of {
-            return Err(not_one_log("and the others are not of one log", here));
-        }
-        if store.rules() != first.rules() {
-            return Err(not_one_log("has another currency or time range than the others", here));
-        }
-    }
-    let mut there = stores.iter().map(|store| store.partition().number()).peekable();
-    for number in 0..of.get() {
-        let here = Partition::new(number, of.get())?;
-        if there.next_if_eq(&number).is_none() {
-            return Err(not_one_log("was not named: an answer needs all of them", here));
-        }
-        if there.next_if_eq(&number).is_some() {
-            return Err(not_one_log("was named twice", here));
-        }
+    let of = Partition::check_complete(stores.iter().map(Store::partition))?;
+    let unlike = stores.iter().zip(stores.iter().skip(1)).find(|(a, b)| a.rules() != b.rules());
+    if let Some((one, other)) = unlike {
+        let (one, other) = (one.partition(), other.partition());
+        let reason = format!(
+            "partitions {one} and {other} have different currencies or time ranges: they are not of \
+             one log"
+        );
+        return Err(Error::Options { reason });
     }
     Ok(of)
 }
@@ -83,7 +69,8 @@ impl Top {
 impl Customer {
     /// The same customer over the frame of a whole of which its log is a part; none leaves each
     /// customer its own.
-    pub(crate) fn measured(self, span: Option<Span>, question: &Question) -> Customer {
+    #[must_use]
+    pub fn measured(self, span: Option<Span>, question: &Question) -> Customer {
         let measure = measure(&self, span, question);
         Customer {
             ltv_cents: measure.ltv_cents(question.lifespan),

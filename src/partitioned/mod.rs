@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::event::Rules;
 use crate::log::Env;
-use crate::partition::{Partition, partition_of};
+use crate::partition::partition_of;
 use crate::store::{Customer, Options, Question, Span, Store, Top};
 
 /// All partitions of a log, in order of their numbers.
@@ -163,9 +163,4 @@ impl Partitions {
     pub fn number_of(&self, customer_id: &str) -> u16 {
         partition_of(customer_id, self.of)
     }
-}
-
-/// What is said of a partition that is not there, or twice.
-fn not_one_log(reason: &str, partition: Partition) -> Error {
-    Error::Options { reason: format!("partition {partition} {reason}") }
 }

@@ -15,7 +15,7 @@ use super::{READERS, Store, checkpoints, deep, runs};
 use crate::codec::Batch;
 use crate::log::{self, Access, Env, View};
 use crate::projection::{Projection, Statistics, TimeFrame, WeekStart};
-use crate::{Error, Fault, Rules};
+use crate::{Error, Fault, Partition, Rules};
 
 /// Tells what there is.
 pub(super) fn info(
@@ -56,6 +56,7 @@ pub(super) fn info(
     let [key_bytes, checkpoint_bytes] = derived;
     Ok(Info {
         log_id: view.meta().log_id,
+        partition: Partition::new(view.meta().partition, view.meta().partitions)?,
         rules: rules.clone(),
         segments,
         end: view.end(),

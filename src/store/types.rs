@@ -230,6 +230,8 @@ pub struct SegmentInfo {
 pub struct Info {
     /// The log's random id.
     pub log_id: u64,
+    /// Which part of a partitioned log it is.
+    pub partition: Partition,
     /// Its rules.
     pub rules: Rules,
     /// Its segments.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "serve")]
 use super::schema;
 use super::{FrameJson, currency, instant, log_id};
-use crate::{Info, Rules, SegmentInfo, Span};
+use crate::{Info, Partition, Rules, SegmentInfo, Span};
 
 /// What `info` tells.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -18,6 +18,9 @@ pub(crate) struct InfoJson<'a> {
     #[serde(with = "log_id")]
     #[cfg_attr(feature = "serve", schema(value_type = schema::LogId))]
     log_id: u64,
+    /// Told of a part of a partitioned log
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    partition: Option<PartitionJson>,
     #[serde(with = "currency")]
     #[cfg_attr(feature = "serve", schema(value_type = schema::Currency))]
     currency: [u8; 3],
@@ -46,6 +49,17 @@ pub(crate) struct PartsJson<'a> {
     pub(crate) customers: u64,
     pub(crate) frame: Option<FrameJson>,
     pub(crate) partitions: Vec<InfoJson<'a>>,
+}
+
+/// Which part of a partitioned log it is
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "serve", schema(as = Partition))]
+struct PartitionJson {
+    /// From 0
+    number: u16,
+    /// How many there are
+    of: u16,
 }
 
 /// Half-open.
@@ -91,6 +105,10 @@ impl<'a> InfoJson<'a> {
         let range = &info.rules.time_range_us;
         InfoJson {
             log_id: info.log_id,
+            partition: (info.partition != Partition::WHOLE).then(|| PartitionJson {
+                number: info.partition.number(),
+                of: info.partition.of().get(),
+            }),
             currency: info.rules.currency,
             time_range: RangeJson { from_us: range.start, to_us: range.end },
             end: info.end,
@@ -126,6 +144,10 @@ impl From<InfoJson<'_>> for Info {
         let BytesJson { segments, keys, checkpoints } = json.bytes;
         Info {
             log_id: json.log_id,
+            partition: json
+                .partition
+                .and_then(|part| Partition::new(part.number, part.of).ok())
+                .unwrap_or(Partition::WHOLE),
             rules: Rules { currency: json.currency, time_range_us: from_us..to_us },
             segments: json.segments.into_iter().map(SegmentInfo::from).collect(),
             end: json.end,

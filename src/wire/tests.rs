@@ -126,6 +126,7 @@ fn info() -> Info {
     };
     Info {
         log_id: 0xAB,
+        partition: crate::Partition::new(2, 4).unwrap(),
         rules: Rules { currency: *b"USD", time_range_us: 0..4_102_444_800_000_000 },
         segments: vec![segment("segments/0.seg", 0, true), segment("segments/7.seg", 7, false)],
         end: 14,

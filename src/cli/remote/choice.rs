@@ -10,6 +10,7 @@ use std::path::Path;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
+use super::RemoteArgs;
 use super::address::Address;
 use crate::Error;
 use crate::cli::args::{Cli, Command};
@@ -17,10 +18,11 @@ use crate::cli::failure::Failure;
 use crate::cli::out::say;
 
 /// Options for whoever opens a log: their names to clap and to people.
-const OF_DIRECTORIES: [(&str, &str); 7] = [
+const OF_DIRECTORIES: [(&str, &str); 8] = [
     ("allow_remote", "--allow-remote"),
     ("currency", "--currency"),
     ("hold_max", "--hold-max"),
+    ("partitions", "--partitions"),
     ("strict", "--strict"),
     ("sync", "--sync"),
     ("threads", "--threads"),
@@ -36,23 +38,27 @@ pub(super) struct Server {
     pub(super) authorities: Option<Vec<u8>>,
 }
 
-/// The server that is meant, if one is.
-pub(super) fn server(cli: &Cli, matches: &ArgMatches) -> Result<Option<Server>, Failure> {
+/// The servers that are meant; none if a directory is.
+pub(super) fn servers(cli: &Cli, matches: &ArgMatches) -> Result<Vec<Server>, Failure> {
     let args = &cli.shared.remote;
-    let named = args.server.as_deref().filter(|url| !url.is_empty());
     let is_written = is_given(matches, "server");
-    let Some(url) = named.filter(|_| is_meant(cli, matches)) else {
+    let are_named = !args.server.is_empty() && args.server.iter().all(|url| !url.is_empty());
+    if !are_named || !is_meant(cli, matches) {
         return match is_written {
             true => Err(Failure::Usage(why_not(cli, matches))),
-            false => Ok(None),
+            false => Ok(Vec::new()),
         };
-    };
+    }
     let of_directories = OF_DIRECTORIES.iter().find(|(id, _)| is_given(matches, id));
     if let Some((_, option)) = of_directories {
         let by = if is_written { "--server" } else { "LTVLOG_SERVER; `--log DIR` goes before it" };
         let reason = format!("{option} needs the log's directory, and a server is named by {by}");
         return Err(Failure::Usage(reason));
     }
+    args.server.iter().map(|url| server(url, args)).collect()
+}
+
+fn server(url: &str, args: &RemoteArgs) -> Result<Server, Failure> {
     let address = Address::parse(url).map_err(Failure::Usage)?;
     let token = token(args.token_file.as_deref())?;
     if token.is_some() && address.is_open() {
@@ -62,7 +68,7 @@ pub(super) fn server(cli: &Cli, matches: &ArgMatches) -> Result<Option<Server>, 
              https:// hides it"
         ));
     }
-    Ok(Some(Server { address, token, authorities: args.ca_file.as_deref().map(read).transpose()? }))
+    Ok(Server { address, token, authorities: args.ca_file.as_deref().map(read).transpose()? })
 }
 
 /// Whether the command asks a server if one is named.
@@ -103,7 +109,7 @@ fn why_not(cli: &Cli, matches: &ArgMatches) -> String {
         )
     } else if is_given(matches, "log") {
         "--log and --server name two places for one log: leave out one of them".to_owned()
-    } else if cli.shared.remote.server.as_deref() == Some("") {
+    } else if cli.shared.remote.server.iter().any(String::is_empty) {
         "--server takes an address such as http://127.0.0.1:7878, and got nothing".to_owned()
     } else {
         "`top` of FILEs reads them here, and no log: leave out --server".to_owned()

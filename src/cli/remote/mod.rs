@@ -22,6 +22,7 @@ use clap::{ArgMatches, Args};
 use super::args::{Cli, Command};
 use super::failure::{Ending, Failure};
 use super::out::Out;
+use choice::Server;
 
 /// Heads these options in each command's help.
 const SERVED: &str = "A server instead of a directory: append, top, stats, tail and info";
@@ -29,7 +30,8 @@ const SERVED: &str = "A server instead of a directory: append, top, stats, tail 
 /// Options that name a server.
 #[derive(Args, Debug)]
 pub(crate) struct RemoteArgs {
-    /// Address of a server that has the log, as http://127.0.0.1:7878; its token: LTVLOG_TOKEN
+    /// Address of a server that has the log, as http://127.0.0.1:7878; of a partitioned log once for
+    /// each partition's server, to top, stats and info; their token: LTVLOG_TOKEN
     #[arg(
         long,
         global = true,
@@ -38,7 +40,7 @@ pub(crate) struct RemoteArgs {
         env = "LTVLOG_SERVER",
         hide_env_values = true
     )]
-    server: Option<String>,
+    server: Vec<String>,
     /// Read the server's token from a file, and not from LTVLOG_TOKEN
     #[arg(long, global = true, help_heading = SERVED, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -53,13 +55,16 @@ pub(crate) fn run(
     matches: &ArgMatches,
     out: &mut Out,
 ) -> Result<Option<Ending>, Failure> {
-    let Some(server) = choice::server(cli, matches)? else { return Ok(None) };
+    let servers = choice::servers(cli, matches)?;
+    if servers.is_empty() {
+        return Ok(None);
+    }
     let ending = match &cli.command {
-        Command::Append(args) => append::run(&server, args, out),
-        Command::Top(args) => answers::top(&server, args, out),
-        Command::Stats(args) => answers::stats(&server, args, out),
-        Command::Tail(args) => tail::run(&server, args, out),
-        Command::Info => answers::info(&server, out),
+        Command::Append(args) => append::run(only(&servers)?, args, out),
+        Command::Top(args) => answers::top(&servers, args, out),
+        Command::Stats(args) => answers::stats(&servers, args, out),
+        Command::Tail(args) => tail::run(only(&servers)?, args, out),
+        Command::Info => answers::info(&servers, out),
         #[cfg(feature = "serve")]
         Command::Serve(_) => return Ok(None),
         Command::Replay
@@ -74,4 +79,15 @@ pub(crate) fn run(
         | Command::Man(_) => return Ok(None),
     }?;
     Ok(Some(ending))
+}
+
+/// The one server of a command that asks one.
+fn only(servers: &[Server]) -> Result<&Server, Failure> {
+    match servers {
+        [server] => Ok(server),
+        _ => {
+            let reason = "this command asks one server, and several were named".to_owned();
+            Err(Failure::Usage(reason))
+        }
+    }
 }

@@ -302,7 +302,7 @@ fn partitions_are_all_of_one_log_each_once() {
         ..Options::default()
     };
     let euro = Store::open_in(sim(&disk), "/euro".into(), euro).unwrap();
-    assert!(reason(vec![store(&other, 0), euro]).contains("another currency"));
+    assert!(reason(vec![store(&other, 0), euro]).contains("different currencies"));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod hostile;
 mod kept;
 mod metrics;
 mod model;
+mod partitions;
 mod process;
 mod schemas;
 mod tokens;
