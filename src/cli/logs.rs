@@ -85,7 +85,7 @@ impl Logs {
 }
 
 /// The directory of a command that works on one log.
-pub(crate) fn one<'s>(shared: &'s Shared) -> Result<&'s Path, Failure> {
+pub(crate) fn one(shared: &Shared) -> Result<&Path, Failure> {
     let [dir] = &*shared.log else {
         let reason = "this command is about one log, and several were named".to_owned();
         return Err(Failure::Usage(reason));

@@ -100,7 +100,7 @@ pub(super) fn create(
     // Their locks were held until here. Their new name is durable before anything is in them.
     drop(made);
     let stores = open(env, dir, options)?;
-    stores.ok_or_else(|| Error::Missing { path: there })
+    stores.ok_or(Error::Missing { path: there })
 }
 
 /// Makes durable where the partitions of the log in `dir` are: whoever renamed them may not have lived
@@ -128,14 +128,12 @@ fn make(env: &Env, new: &Path, of: NonZeroU16, options: &Options) -> Result<Vec<
 
 /// What an earlier command left that was cut short may not be what is made now.
 fn unlike(error: Error, new: &Path) -> Error {
-    match error {
-        Error::Options { reason } => Error::Options {
-            reason: format!(
-                "{reason}. An earlier command was cut short while it made partitions, and no event \
-                 was in them: remove {}",
-                new.display()
-            ),
-        },
-        error => error,
+    let Error::Options { reason } = error else { return error };
+    Error::Options {
+        reason: format!(
+            "{reason}. An earlier command was cut short while it made partitions, and no event was in \
+             them: remove {}",
+            new.display()
+        ),
     }
 }

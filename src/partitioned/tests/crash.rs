@@ -95,3 +95,36 @@ fn any_failing_call_is_an_error_and_the_next_completes_it() {
     assert!(failed > changes, "{failed}");
     println!("{failed} failed calls while partitions were made and written");
 }
+
+/// What a command left that was cut short before it had all partitions is gone on with, or told of.
+#[test]
+fn partitions_that_were_begun_are_gone_on_with_or_told_of() {
+    let (_, changes) = whole();
+    let begun = (0..changes).map(|at| {
+        let disk = SimDisk::default();
+        disk.fail(at, SimFault::PowerOff, true);
+        assert!(work(&disk).is_err());
+        disk.kill()
+    });
+    let is_begun = |disk: &SimDisk| {
+        let names = disk.list(Path::new(DIR)).unwrap_or_default();
+        opened(disk).is_none() && names.contains(&"partitions.new".to_owned())
+    };
+    let mut told = 0;
+    for disk in begun.filter(is_begun) {
+        let other = disk.copy();
+        let made =
+            Partitions::create_in(&sim(&other), Path::new(DIR), count(5), &Options::default());
+        match made.map(|_| ()) {
+            Err(Error::Options { reason }) => {
+                assert!(reason.contains("cut short"), "{reason}");
+                told += 1;
+            }
+            // Nothing that says which it is had been written.
+            Ok(()) => assert_eq!(opened(&other).unwrap().count().get(), 5),
+            Err(error) => panic!("{error}"),
+        }
+        work(&disk).unwrap();
+    }
+    assert!(told > 5, "{told}");
+}
