@@ -137,9 +137,9 @@ pub use projection::{
 };
 pub use store::{
     Backup, Call, CallOptions, Change, ChangeKind, CheckpointState, Copying, Customer, Follower,
-    HoldMax, Info, Lost, OnCopying, OnReject, Options, Origin, Problem, Question, Receipt, Record,
-    Rejected, Repair, RestoreOptions, Restored, SegmentInfo, Span, Store, Sync, Top, Unread,
-    Verification,
+    HoldMax, Info, Lost, OnCopying, OnReject, Options, Origin, Picked, Problem, Question, Receipt,
+    Record, Rejected, Repair, RestoreOptions, Restored, SegmentInfo, Span, Store, Sync, Top,
+    Unread, Verification,
 };
 #[doc(hidden)]
 pub use store::{Part, explain};

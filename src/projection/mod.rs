@@ -19,7 +19,7 @@ pub(crate) mod part;
 pub(crate) mod rank;
 pub(crate) mod saved;
 pub(crate) mod statistics;
-mod updates;
+pub(crate) mod updates;
 pub(crate) mod weeks;
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Answers from folded statistics: the top X, and one customer's.
 
-use super::names::{Names, Newcomer};
+use super::names::Names;
+use super::picked::{Pick, pick, span};
 use super::source::{Broken, Source};
 use super::types::{Customer, Question, Span, Top};
 use crate::Error;
-use crate::projection::TimeFrame;
+use crate::projection::Lifespan;
 use crate::projection::figures::{Figures, Measures};
 use crate::projection::rank::rank;
 
@@ -30,12 +31,7 @@ impl<'a> Answers<'a> {
     /// The time the statistics were taken over; none on an empty log, or where each customer has
     /// a time of its own.
     pub(super) fn span(&self) -> Option<Span> {
-        if self.question.frame == TimeFrame::Customer {
-            return None;
-        }
-        let Question { frame: over, week_start, .. } = self.question;
-        let (frame, weeks) = over.span(self.figures.frame(), *week_start)?;
-        Some(Span { first_us: frame.first_us, last_us: frame.last_us, weeks })
+        span(self.figures, self.question)
     }
 
     /// The top `x`: O(n log x) time, O(x) memory beyond the statistics.
@@ -54,28 +50,19 @@ impl<'a> Answers<'a> {
         ordinals: &[u32],
         names: &mut Names<'_>,
     ) -> Result<Vec<Customer>, Error> {
-        let known = names.customers(ordinals, self.figures)?;
-        ordinals.iter().zip(known).map(|(ordinal, known)| self.customer(*ordinal, known)).collect()
+        let picks = pick(self.figures, &self.measures, ordinals);
+        let picks = picks.map_err(|fault| fault.at(&self.source.path(), 0))?;
+        described(&picks, self.question.lifespan, names)
     }
+}
 
-    fn customer(&self, ordinal: u32, known: Newcomer) -> Result<Customer, Error> {
-        let [last_name, adr_city, adr_state] = known.fields;
-        let whole = self.figures.customer(ordinal);
-        let whole = whole.map_err(|fault| fault.at(&self.source.path(), 0))?;
-        let measure = self.measures.measure(&whole);
-        Ok(Customer {
-            customer_id: known.id,
-            last_name,
-            adr_city,
-            adr_state,
-            ltv_cents: measure.ltv_cents(self.question.lifespan),
-            revenue_cents: measure.revenue_cents,
-            visits: measure.visits,
-            orders: measure.orders,
-            revenue_per_visit_cents: measure.revenue_per_visit_cents(),
-            visits_per_week_hundredths: measure.visits_per_week_hundredths(),
-            first_us: whole.first_us,
-            last_us: whole.last_us,
-        })
-    }
+/// Customers with what the log says of them.
+pub(super) fn described(
+    picks: &[Pick],
+    lifespan: Lifespan,
+    names: &mut Names<'_>,
+) -> Result<Vec<Customer>, Error> {
+    let known = names.customers(picks)?;
+    let told = picks.iter().zip(known);
+    Ok(told.map(|(pick, known)| pick.told(known.id, known.fields, lifespan)).collect())
 }

@@ -1,7 +1,7 @@
 //! Reading on as other processes append.
 
 use super::cut;
-use super::records::read_records;
+use super::records::{KnownIds, read_records};
 use super::source::{Broken, Source};
 use super::types::Record;
 use crate::Error;
@@ -16,6 +16,7 @@ pub struct Follower {
     source: Source<'static>,
     rules: crate::Rules,
     position: u64,
+    known: Option<Box<KnownIds>>,
     #[cfg(feature = "notify")]
     watch: Option<watch::Watch>,
 }
@@ -26,9 +27,22 @@ impl Follower {
             source: Source::View(Box::new(view)),
             rules,
             position: from,
+            known: None,
             #[cfg(feature = "notify")]
             watch: None,
         }
+    }
+
+    /// Takes the ids of customers from somebody who has them at hand: `ids` is given an ordinal, and
+    /// appends the id or returns false. The others are read from the log, which takes long where a
+    /// little is read at a time. A projection has them from [`Batch::new_customers`](crate::Batch::new_customers).
+    #[must_use]
+    pub fn knowing(
+        mut self,
+        ids: impl Fn(u32, &mut String) -> bool + Send + Sync + 'static,
+    ) -> Follower {
+        self.known = Some(Box::new(ids));
+        self
     }
 
     /// The sequence of the next event it will read.
@@ -55,7 +69,7 @@ impl Follower {
         }
         let from = self.position;
         let position = &mut self.position;
-        read_records(&self.source, from, &mut |record| {
+        read_records(&self.source, self.known.as_deref(), from, &mut |record| {
             // One that `each` fails on is given again.
             let goes_on = each(record)?;
             *position = record.sequence + 1;

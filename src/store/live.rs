@@ -2,13 +2,13 @@
 //! answers from them, and one customer's records.
 
 use super::Store;
-use super::answers::Answers;
+use super::answers::{Answers, described};
 use super::names::Names;
+use super::picked::Picked;
 use super::records;
 use super::source::Source;
 use super::types::{Customer, Question, Record, Top};
 use crate::Error;
-use crate::projection::figures::Figures;
 use crate::projection::{Statistics, TimeFrame};
 
 impl Store {
@@ -37,7 +37,9 @@ impl Store {
         question: &Question,
     ) -> Result<Top, Error> {
         let source = self.source()?;
-        check_fit(&source, statistics, question)?;
+        // What they lack is told before anything is read.
+        let none = Picked::of(statistics, &[], question)?;
+        check_fit(&source, &none)?;
         Answers::new(&source, statistics, question).top(x, self.rules.currency)
     }
 
@@ -53,15 +55,37 @@ impl Store {
         ordinals: &[u32],
         question: &Question,
     ) -> Result<Vec<Customer>, Error> {
+        Ok(self.top_picked(&Picked::of(statistics, ordinals, question)?)?.customers)
+    }
+
+    /// As [`Store::top_of`], from figures that were picked before, in their order: nobody has to keep
+    /// statistics as they are while the log is read.
+    ///
+    /// ```
+    /// use ltvlog::{Options, Picked, Question, Store, TimeFrame};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mut store = Store::scratch(Options::default())?;
+    /// # let text = br#"{"type":"CUSTOMER","verb":"NEW","key":"c1","event_time":"2017-01-06T12:46:46Z"}"#;
+    /// # store.append([ltvlog::Event::from_json(text, &store.rules().clone())?])?;
+    /// let statistics = store.statistics(TimeFrame::Dataset)?;
+    /// let mut id_of = |_ordinal| Some("c1".to_owned());
+    /// let picked = Picked::top(&statistics, 10, &Question::default(), &mut id_of)?;
+    /// drop(statistics);
+    /// assert_eq!(store.top_picked(&picked)?.customers[0].customer_id, "c1");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Options`] if the statistics are seen not to be of this log; else as [`Store::top`].
+    pub fn top_picked(&self, picked: &Picked) -> Result<Top, Error> {
         let source = self.source()?;
-        check_fit(&source, statistics, question)?;
-        let count = statistics.customer_count();
-        if let Some(unknown) = ordinals.iter().find(|ordinal| **ordinal >= count) {
-            let reason = format!("the statistics have {count} customers, and none is {unknown}");
-            return Err(Error::Options { reason });
-        }
-        let answers = Answers::new(&source, statistics, question);
-        answers.customers(ordinals, &mut Names::new(&source))
+        check_fit(&source, picked)?;
+        let customers = described(&picked.picks, picked.lifespan, &mut Names::new(&source))?;
+        let Picked { span, end, .. } = *picked;
+        Ok(Top { currency: self.rules.currency, span, end, customers })
     }
 
     /// The ordinal of the customer with an id; none if the log does not know it. All customers are
@@ -98,20 +122,13 @@ impl Store {
 
 /// Whether statistics can be asked about, as far as can be told: neither does the log end before
 /// them, nor does it have more or fewer customers at their end.
-fn check_fit(
-    source: &Source<'_>,
-    statistics: &Statistics,
-    question: &Question,
-) -> Result<(), Error> {
+fn check_fit(source: &Source<'_>, picked: &Picked) -> Result<(), Error> {
     let refuse = |reason: String| Err(Error::Options { reason });
-    if statistics.window_us() != question.frame.window_us() {
-        return refuse("the statistics were folded over another window of time".to_owned());
-    }
-    let (end, log_end) = (statistics.end(), source.end());
+    let (end, log_end) = (picked.end, source.end());
     if end > log_end {
         return refuse(format!("the statistics end at event {end}, the log at {log_end}"));
     }
-    let (count, known) = (statistics.customer_count(), customers_at(source, end)?);
+    let (count, known) = (picked.customer_count, customers_at(source, end)?);
     if count != known {
         return refuse(format!(
             "the statistics have {count} customers at event {end}, the log has {known}"

@@ -26,6 +26,7 @@ mod live;
 mod names;
 mod pack;
 mod parallel;
+mod picked;
 mod place;
 mod records;
 mod repair;
@@ -50,6 +51,7 @@ pub use backup::{Backup, RestoreOptions, Restored};
 pub use call::Call;
 pub use explain::explain;
 pub use follower::Follower;
+pub use picked::Picked;
 pub use types::{
     CallOptions, Change, ChangeKind, CheckpointState, Customer, HoldMax, Info, Lost, OnReject,
     Options, Origin, Problem, Question, Receipt, Record, Rejected, Repair, SegmentInfo, Span, Sync,
@@ -285,7 +287,7 @@ impl Store {
         each: &mut dyn FnMut(&Record<'_>) -> Result<bool, Error>,
     ) -> Result<u64, Error> {
         let source = self.source()?;
-        records::read_records(&source, from, each)?;
+        records::read_records(&source, None, from, each)?;
         Ok(source.end())
     }
 

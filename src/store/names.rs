@@ -1,9 +1,9 @@
 //! From ordinals back to people: a customer's id and fields, read from the log when asked for.
 
+use super::picked::Pick;
 use super::source::Source;
 use crate::codec::{Batch, Newcomers, Row, RowKind};
 use crate::event::{FIELD_COUNT, Field};
-use crate::projection::figures::Figures;
 use crate::{Error, Fault};
 
 /// The fields of a customer that an answer shows.
@@ -74,22 +74,16 @@ impl<'a> Names<'a> {
         Ok(self.newcomer(ordinal)?.id.clone())
     }
 
-    /// Ids and fields of customers, in the order of `ordinals`: the fields as the latest event
+    /// Ids and fields of customers, in the order of `picks`: the fields as the latest event
     /// that gives each says. No batch is decoded more than once, however many of them it holds.
-    pub(super) fn customers(
-        &mut self,
-        ordinals: &[u32],
-        figures: &dyn Figures,
-    ) -> Result<Vec<Newcomer>, Error> {
-        let mut rising: Vec<(u32, usize)> = ordinals.iter().copied().zip(0..).collect();
-        rising.sort_unstable();
-        let mut found = vec![Newcomer::default(); ordinals.len()];
+    pub(super) fn customers(&mut self, picks: &[Pick]) -> Result<Vec<Newcomer>, Error> {
+        let mut rising: Vec<(&Pick, usize)> = picks.iter().zip(0..).collect();
+        rising.sort_unstable_by_key(|(pick, _)| pick.ordinal);
+        let mut found = vec![Newcomer::default(); picks.len()];
         let mut wanted = Vec::new();
-        for (ordinal, customer) in rising {
-            let newcomer = self.newcomer(ordinal)?.clone();
-            for (place, field) in SHOWN.into_iter().enumerate() {
-                let latest = figures.field_update(ordinal, field);
-                let latest = latest.map_err(|fault| fault.at(&self.source.path(), 0))?;
+        for (pick, customer) in rising {
+            let newcomer = self.newcomer(pick.ordinal)?.clone();
+            for ((place, field), latest) in SHOWN.into_iter().enumerate().zip(pick.updates) {
                 let Some(latest) = latest else { continue };
                 // An update stands later in the log than the NEW, so it wins at the same instant.
                 let given = newcomer.fields.get(place).is_some_and(Option::is_some);

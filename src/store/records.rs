@@ -9,13 +9,17 @@ use crate::codec::{Batch, Named, RowKind, Rows};
 /// After so many ids that were read one by one, all customers' ids are read.
 const ONE_BY_ONE_MAX: u32 = 1_000;
 
+/// Appends the id of the customer with an ordinal; false if it does not know it.
+pub(super) type KnownIds = dyn Fn(u32, &mut String) -> bool + Send + Sync;
+
 /// Gives the records from `from` on, until `each` returns false.
 pub(super) fn read_records(
     source: &Source<'_>,
+    known: Option<&KnownIds>,
     from: u64,
     each: &mut dyn FnMut(&Record<'_>) -> Result<bool, Error>,
 ) -> Result<(), Error> {
-    let mut ids = Ids::new(source, from);
+    let mut ids = Ids::new(source, known, from);
     source.batches(from, &mut |batch| {
         let mut sequence = batch.first_seq();
         ids.learn(batch)?;
@@ -79,6 +83,8 @@ pub(super) fn read_records_of(
 /// Ids by ordinal.
 struct Ids<'a> {
     source: &'a Source<'a>,
+    /// Has most of them, if it is there.
+    known: Option<&'a KnownIds>,
     names: Names<'a>,
     /// All customers' ids from ordinal 0 on, when many are needed.
     all: Option<Vec<Box<str>>>,
@@ -88,11 +94,11 @@ struct Ids<'a> {
 }
 
 impl<'a> Ids<'a> {
-    fn new(source: &'a Source<'a>, from: u64) -> Ids<'a> {
+    fn new(source: &'a Source<'a>, known: Option<&'a KnownIds>, from: u64) -> Ids<'a> {
         // From the first event on all of them come by, and are learnt. Whoever reads from somewhere
         // else may stop after a few.
-        let all = (from == 0).then(Vec::new);
-        Ids { source, names: Names::new(source), all, one: String::new(), asked: 0 }
+        let all = (from == 0 && known.is_none()).then(Vec::new);
+        Ids { source, known, names: Names::new(source), all, one: String::new(), asked: 0 }
     }
 
     fn learn(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
@@ -110,6 +116,10 @@ impl<'a> Ids<'a> {
     }
 
     fn get(&mut self, ordinal: u32) -> Result<&str, Error> {
+        self.one.clear();
+        if self.known.is_some_and(|known| known(ordinal, &mut self.one)) {
+            return Ok(&self.one);
+        }
         let at = usize::try_from(ordinal).unwrap_or(usize::MAX);
         if self.all.as_ref().is_some_and(|all| at < all.len()) {
             return Ok(self.all.as_ref().and_then(|all| all.get(at)).map_or("", |id| id));

@@ -3,7 +3,7 @@
 use super::pack::{store, unpacked_log};
 use super::*;
 use crate::log::SimDisk;
-use crate::{Lifespan, WeekStart};
+use crate::{Lifespan, Picked, WeekStart};
 
 fn questions() -> Vec<Question> {
     let window =
@@ -17,11 +17,15 @@ fn questions() -> Vec<Question> {
 fn answers_from_kept_statistics_are_those_of_the_store() {
     let disk = unpacked_log(60);
     let store = store(&disk);
+    let known = ids(&store);
     for question in questions() {
         let statistics = store.statistics(question.frame).unwrap();
         for x in [0, 1, 5, 100] {
             let expected = store.top(x, &question).unwrap();
             assert_eq!(store.top_of(&statistics, x, &question).unwrap(), expected);
+            let mut id_of = |ordinal: u32| known.get(ordinal as usize).cloned();
+            let picked = Picked::top(&statistics, x, &question, &mut id_of).unwrap();
+            assert_eq!(store.top_picked(&picked).unwrap(), expected);
         }
         let ids: Vec<String> = ["c7", "c0", "c12", "c0"].map(str::to_owned).to_vec();
         let ordinals: Vec<u32> = ids.iter().map(|id| store.ordinal(id).unwrap().unwrap()).collect();
@@ -30,6 +34,58 @@ fn answers_from_kept_statistics_are_those_of_the_store() {
         assert_eq!(found.into_iter().map(Some).collect::<Vec<_>>(), expected);
     }
     assert_eq!(store.ordinal("nobody").unwrap(), None);
+}
+
+/// All customers' ids, in order of ordinals.
+fn ids(store: &Store) -> Vec<String> {
+    struct Ids(Vec<String>);
+    impl crate::Projection for Ids {
+        fn apply(&mut self, batch: &crate::Batch<'_>) -> Result<(), crate::Fault> {
+            batch.new_customers(&mut |id| self.0.push(id.to_owned()))
+        }
+    }
+    let mut ids = Ids(Vec::new());
+    store.replay(&mut ids).unwrap();
+    ids.0
+}
+
+/// A follower that is lent ids reads the others itself, and tells the same.
+#[test]
+fn a_follower_takes_ids_from_whoever_has_them() {
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+    let disk = unpacked_log(60);
+    let store = store(&disk);
+    let known = ids(&store);
+    let mut expected = Vec::new();
+    store
+        .records(9, &mut |record| {
+            expected.push(line(record));
+            Ok(true)
+        })
+        .unwrap();
+    for half in [0, known.len() / 2, known.len()] {
+        let (lent, mut told) = (std::sync::Arc::new(AtomicU32::new(0)), Vec::new());
+        let (some, count) = (known[..half].to_vec(), std::sync::Arc::clone(&lent));
+        let mut follower = store.follow(9).unwrap().knowing(move |ordinal, id| {
+            let known = some.get(ordinal as usize).inspect(|known| id.push_str(known));
+            count.fetch_add(u32::from(known.is_some()), Relaxed);
+            known.is_some()
+        });
+        // A piece of five at a time.
+        let mut piece = |told: &mut Vec<_>| {
+            let end = told.len() + 5;
+            follower
+                .catch_up(&mut |record| {
+                    told.push(line(record));
+                    Ok(told.len() < end)
+                })
+                .unwrap()
+        };
+        while piece(&mut told) > 0 {}
+        assert_eq!(told, expected);
+        assert_eq!(lent.load(Relaxed) > 0, half > 0);
+    }
 }
 
 /// The log goes on, and so do customers' names; the answer does not.
@@ -86,6 +142,10 @@ fn statistics_that_do_not_fit_are_refused() {
         let refused = store.top_of(statistics, 3, question).unwrap_err();
         assert!(matches!(refused, Error::Options { .. }), "{refused}");
         let refused = store.customers_of(statistics, &[0], question).unwrap_err();
+        assert!(matches!(refused, Error::Options { .. }), "{refused}");
+        let mut id_of = |ordinal: u32| Some(ordinal.to_string());
+        let picked = Picked::top(statistics, 3, question, &mut id_of);
+        let refused = picked.and_then(|picked| store.top_picked(&picked)).unwrap_err();
         assert!(matches!(refused, Error::Options { .. }), "{refused}");
     }
     let unknown = store.customers_of(&own, &[0, 1_000_000], dataset).unwrap_err();
