@@ -25,6 +25,7 @@ stop it, with everything acknowledged on the disk.";
 
 /// The same as [`Limits::default`] has.
 const BODY_MAX: &str = "16MiB";
+const WAITING_MAX: &str = "128MiB";
 
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
@@ -43,15 +44,24 @@ pub(crate) struct ServeArgs {
     /// Connections at a time
     #[arg(long, value_name = "N", default_value_t = Limits::default().connections_max, value_parser = some())]
     pub(crate) connections_max: usize,
+    /// Streams of events and of the leaderboard at a time
+    #[arg(long, value_name = "N", default_value_t = Limits::default().followers_max, value_parser = some())]
+    pub(crate) followers_max: usize,
     /// Bytes of one request's body, 16M or 64MiB too, as it comes and unpacked, unless it is answered as a stream
     #[arg(long, value_name = "BYTES", default_value = BODY_MAX, value_parser = size::parse)]
     pub(crate) body_max: usize,
+    /// Bytes that all events that wait may take together: their JSON, and 320 for each event
+    #[arg(long, value_name = "BYTES", default_value = WAITING_MAX, value_parser = size::parse)]
+    pub(crate) waiting_max: usize,
     /// Seconds for the line and headers of a request to come
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().header_time.as_secs(), value_parser = value_parser!(u64).range(1..))]
     pub(crate) header_time: u64,
-    /// Seconds for the next piece of a body to come
+    /// Seconds for the next 256 KiB of a body to come, or its end
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().body_time.as_secs(), value_parser = value_parser!(u64).range(1..))]
     pub(crate) body_time: u64,
+    /// Seconds for a client to take the next piece of an answer
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().answer_time.as_secs(), value_parser = value_parser!(u64).range(1..))]
+    pub(crate) answer_time: u64,
     /// How the server's own log is written, to standard error
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormatArg::Text)]
     pub(crate) log_format: LogFormatArg,
@@ -92,9 +102,12 @@ pub(crate) fn run(shared: &Shared, args: &ServeArgs, out: &mut Out) -> Result<En
         tls: tls.map(|(certificates, key)| TlsFiles { certificates, key }),
         limits: Limits {
             connections_max: args.connections_max,
+            followers_max: args.followers_max,
             body_bytes_max: args.body_max,
+            waiting_bytes_max: args.waiting_max,
             header_time: Duration::from_secs(args.header_time),
             body_time: Duration::from_secs(args.body_time),
+            answer_time: Duration::from_secs(args.answer_time),
             ..Limits::default()
         },
     };
@@ -127,5 +140,6 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_library() {
         assert_eq!(size::parse(BODY_MAX), Ok(Limits::default().body_bytes_max));
+        assert_eq!(size::parse(WAITING_MAX), Ok(Limits::default().waiting_bytes_max));
     }
 }

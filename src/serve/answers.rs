@@ -16,7 +16,7 @@ use super::tell;
 use super::top::QuestionQuery;
 use crate::wire::schema::RecordJson;
 use crate::wire::{InfoJson, KnownJson, line, write_record};
-use crate::{Error, Question, Record, TimeFrame};
+use crate::{Error, Picked, Question, Record, TimeFrame};
 
 pub(super) fn unknown() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "the log knows no customer with this id")
@@ -54,7 +54,9 @@ pub(super) async fn customer(
 fn known(state: &State, id: &str, question: &Question) -> Result<String, Problem> {
     let fold = state.live.fold()?;
     let ordinal = fold.ordinal(id).ok_or_else(unknown)?;
-    let found = state.reader()?.customers_of(&fold.statistics, &[ordinal], question)?;
+    let picked = Picked::of(&fold.statistics, &[ordinal], question)?;
+    drop(fold);
+    let found = state.reader()?.top_picked(&picked)?.customers;
     found.first().map(|customer| line(&KnownJson::new(customer))).ok_or_else(unknown)
 }
 

@@ -40,6 +40,12 @@ impl Fold {
         self.ids.find(id)
     }
 
+    /// The id of a customer.
+    pub(super) fn id(&self, ordinal: u32) -> Option<&str> {
+        let Ids { text, ends, .. } = &self.ids;
+        ((ordinal as usize) < ends.len()).then(|| id_at(text, ends, ordinal))
+    }
+
     /// The event that last changed what a customer is worth.
     pub(super) fn last_order(&self, ordinal: u32) -> Option<u64> {
         let sequence = self.last_orders.get(ordinal as usize).copied();

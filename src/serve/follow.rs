@@ -4,6 +4,8 @@
 //! [`hub`](super::hub). One that falls behind what the hub keeps goes back to the log: nobody waits
 //! for a slow reader, and nobody misses an event.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::State as Of;
 use axum::http::HeaderMap;
@@ -13,18 +15,18 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use tokio::sync::{broadcast, mpsc, watch};
-use tokio_stream::wrappers::ReceiverStream;
 use utoipa::IntoParams;
 
 use super::asked::Asked;
-use super::hub::{self, Counted, Piece, Told};
+use super::hub::{self, Piece, Tells, Told};
 use super::problem::Problem;
-use super::state::Shared;
+use super::state::{Shared, State};
 use super::tell::{self, number};
+use crate::Follower;
 use crate::wire::line;
 
 /// Pieces that wait for a slow reader at most.
-const WAITING_MAX: usize = 8;
+const WAITING_MAX: usize = 2;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +74,7 @@ enum Tell {
         (status = 200, description = "The events", content(
             (String = "application/x-ndjson"), (String = "text/event-stream"))),
         (status = 400, description = "What was asked makes no sense", content_type = "application/problem+json"),
+        (status = 503, description = "As many follow as there may be", content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn events(
@@ -91,6 +94,7 @@ pub(super) async fn events(
             next.ok_or_else(|| Problem::bad_request("Last-Event-ID is a sequence"))?
         }
     };
+    let (tells, body) = Tells::begin(&state, WAITING_MAX)?;
     let reader = Reader {
         renewed: state.renewal(),
         state,
@@ -98,9 +102,7 @@ pub(super) async fn events(
         left: query.limit.unwrap_or(u64::MAX),
         follows: query.follow.unwrap_or(false),
     };
-    let (tells, body) = mpsc::channel(WAITING_MAX);
     tokio::spawn(reader.run(tells));
-    let body = ReceiverStream::new(body);
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     Ok(if accept.contains("text/event-stream") {
         let events = body.flat_map(|tell| futures_util::stream::iter(server_sent(tell)));
@@ -159,7 +161,6 @@ struct Reader {
 
 impl Reader {
     async fn run(mut self, tells: mpsc::Sender<Tell>) {
-        let _counted = Counted::new(&self.state.metrics);
         if let Err(problem) = self.read(&tells).await {
             // Whoever is gone needs no reason.
             if tells.send(Tell::Failed(problem)).await.is_err() {}
@@ -186,24 +187,26 @@ impl Reader {
 
     /// Reads the log up to its end; whether anybody reads on.
     async fn catch_up(&mut self, tells: &mpsc::Sender<Tell>) -> Result<bool, Problem> {
-        let position = self.position;
-        let mut follower =
-            self.state.aside(move |state| Ok(state.reader()?.follow(position)?)).await?;
+        let (position, state) = (self.position, Arc::clone(&self.state));
+        let mut opened = None;
         loop {
-            let (piece, is_more, back) = self
-                .state
-                .aside(move |state| {
-                    let currency = state.appender.rules().currency;
-                    let (piece, is_more) = hub::read(|each| follower.catch_up(each), currency)?;
-                    Ok((piece, is_more, follower))
-                })
-                .await?;
-            follower = back;
+            let read = move |state: &State| {
+                // Whoever waits for a first turn has no file open.
+                let mut follower: Follower = match opened {
+                    Some(follower) => follower,
+                    None => begin(state, position)?,
+                };
+                let currency = state.appender.rules().currency;
+                let (piece, is_more) = hub::read(|each| follower.catch_up(each), currency)?;
+                Ok((piece, is_more.then_some(follower)))
+            };
+            let (piece, follower) = state.in_turn(&state.turns.reading, read).await?;
+            opened = follower;
             if !self.tell(piece.into(), tells).await || self.renewed.has_changed().unwrap_or(false)
             {
                 return Ok(false);
             }
-            if !is_more {
+            if opened.is_none() {
                 return Ok(true);
             }
         }
@@ -259,4 +262,11 @@ impl Reader {
         self.position = piece.last().map_or(self.position, |told| told.sequence + 1);
         tells.send(Tell::Events(piece)).await.is_ok() && self.left > 0
     }
+}
+
+/// Reads the log from a sequence on, with the ids that are known here.
+fn begin(state: &State, position: u64) -> Result<Follower, Problem> {
+    let live = state.live.clone();
+    let ids = move |ordinal, id: &mut String| live.id(ordinal, id);
+    Ok(state.reader()?.follow(position)?.knowing(ids))
 }

@@ -1,15 +1,21 @@
 //! New events, read once for all who follow: a thread renders them while there is anybody to hear
 //! them, and whoever is too slow for that reads the log itself again.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 
 use axum::body::Bytes;
+use futures_util::Stream;
 use tokio::runtime::Handle;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
 
 use super::live::pause;
 use super::metrics::Metrics;
+use super::problem::Problem;
+use super::state::State;
 use crate::{Error, Follower, Record, Store};
 
 /// Pieces that a follower may be behind before it goes back to the log.
@@ -145,19 +151,38 @@ pub(super) fn read<T>(
     Ok((piece, is_more))
 }
 
-/// Counts a follower for as long as it is there.
-pub(super) struct Counted {
+/// What a follower is told. It is one for as long as somebody may take this, read or not.
+pub(super) struct Tells<T> {
+    tells: ReceiverStream<T>,
     metrics: Arc<Metrics>,
+    _leave: OwnedSemaphorePermit,
 }
 
-impl Counted {
-    pub(super) fn new(metrics: &Arc<Metrics>) -> Counted {
+impl<T> Tells<T> {
+    /// For one follower more, if there may be one: so many things wait to be taken at most.
+    pub(super) fn begin(
+        state: &State,
+        waiting_max: usize,
+    ) -> Result<(mpsc::Sender<T>, Tells<T>), Problem> {
+        let leave = Arc::clone(&state.turns.followers).try_acquire_owned().map_err(|_full| {
+            Problem::busy("as many follow as there may be at a time: come back in a while")
+        })?;
+        let (to, tells) = mpsc::channel(waiting_max);
+        let metrics = Arc::clone(&state.metrics);
         metrics.followers.inc();
-        Counted { metrics: Arc::clone(metrics) }
+        Ok((to, Tells { tells: ReceiverStream::new(tells), metrics, _leave: leave }))
     }
 }
 
-impl Drop for Counted {
+impl<T> Stream for Tells<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        Pin::new(&mut self.tells).poll_next(context)
+    }
+}
+
+impl<T> Drop for Tells<T> {
     fn drop(&mut self) {
         self.metrics.followers.dec();
     }

@@ -1,5 +1,6 @@
 //! `POST /v1/events`: one request is one call, answered after its sync.
 
+use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::time::Duration;
 
@@ -9,15 +10,16 @@ use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
+use tokio::time::{Instant, timeout_at};
 
-use super::limits::Place;
+use super::limits::{EVENT_BYTES, PACE_BYTES, Place, WINDOW_BYTES_MAX};
 use super::problem::Problem;
 use super::state::{Shared, State};
 use super::{asked, stream, tell};
-use crate::unpack::{decoded, is_archive};
+use crate::unpack::{decoded_within, is_archive, looks_back_too_far};
 use crate::wire::schema::EventJson;
 use crate::wire::{ReceiptJson, RejectedJson};
-use crate::{Appended, Error, Prepared};
+use crate::{Appended, AppenderOptions, Flow, Prepared, ReadError, read_events};
 
 /// A body up to so many bytes is read where it came in; reading a longer one would keep others
 /// waiting.
@@ -60,7 +62,7 @@ pub(super) async fn post(Of(state): Of<Shared>, headers: HeaderMap, body: Body) 
         Ok(_) if headers.contains_key(EXPECT) && length(&headers) > state.limits.body_bytes_max => {
             Err(too_long(&state))
         }
-        Ok(packed) => one_call(&state, body, packed).await.map(tell::json),
+        Ok(packed) => one_call(&state, body, packed).await,
     };
     answered.unwrap_or_else(IntoResponse::into_response)
 }
@@ -92,7 +94,7 @@ fn wants_stream(headers: &HeaderMap) -> bool {
     })
 }
 
-async fn one_call(state: &Shared, body: Body, packed: bool) -> Result<String, Problem> {
+async fn one_call(state: &Shared, body: Body, packed: bool) -> Result<Response, Problem> {
     let mut place = state.room.place()?;
     let body = collect(state, body, &mut place).await?;
     let is_packed = is_archive(&body);
@@ -101,13 +103,16 @@ async fn one_call(state: &Shared, body: Body, packed: bool) -> Result<String, Pr
         return Err(Problem::bad_request(detail));
     }
     let (call, place) = if body.len() <= SMALL_BYTES && !is_packed {
-        (prepare(state, Cursor::new(body))?, place)
+        plain(state, body, place)?
     } else {
-        state.aside(move |state| unpack(state, body, place)).await?
+        state.in_turn(&state.turns.unpacking, move |state| unpack(state, body, place)).await?
     };
-    let (done, _place) = state.committer.commit(call, place).await?;
+    let (done, mut place) = state.committer.commit(call, place).await?;
     state.metrics.told(&done.receipt);
-    Ok(receipt(&done, |index| index))
+    let receipt = receipt(&done, |index| index);
+    // All else is gone by now.
+    place.shrink_to(receipt.len());
+    Ok(tell::json_in(receipt, place))
 }
 
 /// The receipt of a call, as JSON; `index_of` tells which event of the request one was.
@@ -122,7 +127,9 @@ const BROKEN: &str = "the body ends before its end: nothing of it was appended";
 async fn collect(state: &State, body: Body, place: &mut Place) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     let mut pieces = body.into_data_stream();
-    while let Some(piece) = pieces.next().await {
+    let body_time = state.limits.body_time;
+    let (mut due, mut pace) = (Instant::now() + body_time, PACE_BYTES);
+    while let Some(piece) = timeout_at(due, pieces.next()).await.map_err(|_late| late())? {
         let piece: Bytes = piece.map_err(|error| unreadable(&error, BROKEN))?;
         if bytes.len() + piece.len() > state.limits.body_bytes_max {
             // A connection that is closed while somebody writes to it loses the answer.
@@ -132,8 +139,16 @@ async fn collect(state: &State, body: Body, place: &mut Place) -> Result<Vec<u8>
         }
         place.grow(piece.len())?;
         bytes.extend_from_slice(&piece);
+        if bytes.len() >= pace {
+            (due, pace) = (Instant::now() + body_time, bytes.len() + PACE_BYTES);
+        }
     }
     Ok(bytes)
+}
+
+fn late() -> Problem {
+    let detail = "the body comes too slowly: nothing of it was appended";
+    Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
 }
 
 /// Why a body did not come to its end; `broken` is what is said if it broke off.
@@ -158,37 +173,46 @@ fn too_long(state: &State) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }
 
+/// Reads a body that is short, and not packed.
+fn plain(state: &State, body: Vec<u8>, place: Place) -> Result<(Prepared, Place), Problem> {
+    let place = RefCell::new(place);
+    let call = prepare(state, Cursor::new(body), &place)?;
+    Ok((call, place.into_inner()))
+}
+
 fn unpack(state: &State, body: Vec<u8>, place: Place) -> Result<(Prepared, Place), Problem> {
     let is_packed = is_archive(&body);
-    let unpacked = decoded(Box::new(Cursor::new(body)));
-    let unpacked = unpacked.map_err(|_io| damaged())?;
+    let unpacked = decoded_within(Box::new(Cursor::new(body)), WINDOW_BYTES_MAX);
+    let unpacked = unpacked.map_err(|error| damaged(&error))?;
     let most = state.limits.body_bytes_max as u64;
+    let place = RefCell::new(place);
     // One byte more, to tell what is too long from what just fits.
-    let mut source = Unpacked { inner: unpacked.take(most + 1), is_packed, place, failed: None };
-    let call = prepare(state, BufReader::with_capacity(SMALL_BYTES, &mut source));
-    let Unpacked { inner, place, failed, .. } = source;
+    let inner = unpacked.take(most + 1);
+    let mut source = Unpacked { inner, is_packed, place: &place, failed: None };
+    let call = prepare(state, BufReader::with_capacity(SMALL_BYTES, &mut source), &place);
+    let Unpacked { inner, failed, .. } = source;
     match failed {
         Some(problem) => Err(problem),
         None if inner.limit() == 0 => Err(too_long(state)),
-        None => Ok((call?, place)),
+        None => Ok((call?, place.into_inner())),
     }
 }
 
 /// What a body is unpacked to, which takes room as it comes. It remembers that it broke: to a
 /// reader of events that is an event that is none.
-struct Unpacked<R> {
+struct Unpacked<'a, R> {
     inner: R,
     is_packed: bool,
-    place: Place,
+    place: &'a RefCell<Place>,
     failed: Option<Problem>,
 }
 
-impl<R: Read> Read for Unpacked<R> {
+impl<R: Read> Read for Unpacked<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer);
         let failed = match &read {
-            Ok(count) if self.is_packed => self.place.grow(*count).err(),
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Some(damaged()),
+            Ok(count) if self.is_packed => self.place.borrow_mut().grow(*count).err(),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Some(damaged(error)),
             Ok(_) | Err(_) => None,
         };
         match failed {
@@ -201,18 +225,47 @@ impl<R: Read> Read for Unpacked<R> {
     }
 }
 
-fn damaged() -> Problem {
-    Problem::bad_request("the body is packed and cannot be unpacked: nothing was appended")
+/// Why a body cannot be unpacked.
+fn damaged(error: &io::Error) -> Problem {
+    Problem::bad_request(if looks_back_too_far(error) {
+        LOOKS_BACK
+    } else {
+        "the body is packed and cannot be unpacked: nothing was appended"
+    })
 }
 
-fn prepare(state: &State, mut source: impl BufRead) -> Result<Prepared, Problem> {
-    state.appender.prepare_json(&mut source).map_err(|error| {
-        if matches!(error, Error::Options { .. }) {
-            too_long(state)
-        } else if matches!(error, Error::Io { .. }) {
-            damaged()
+/// What is said of an archive that would take too much memory.
+pub(super) const LOOKS_BACK: &str = "the archive looks back on more than 8 MiB: pack it with \
+                                     `zstd -19` at most, and without `--long`";
+
+/// Reads all events of a body, each of which takes room.
+fn prepare(
+    state: &State,
+    mut source: impl BufRead,
+    place: &RefCell<Place>,
+) -> Result<Prepared, Problem> {
+    let rules = state.appender.rules();
+    let most = AppenderOptions::default();
+    let mut call = Prepared::new(rules.clone());
+    let mut refused = None;
+    let read = read_events(&mut source, rules, &mut |incoming| {
+        let bytes = call.bytes().saturating_add(incoming.text.len());
+        let room = if call.events() < most.waiting_events_max && bytes <= most.waiting_bytes_max {
+            place.borrow_mut().grow(EVENT_BYTES)
         } else {
-            Problem::from(error)
+            Err(too_long(state))
+        };
+        refused = room.err();
+        if refused.is_some() {
+            return Ok(Flow::Stop);
         }
-    })
+        call.push(incoming.event, incoming.text);
+        Ok(Flow::Continue)
+    });
+    match (refused, read) {
+        (Some(problem), _) => Err(problem),
+        (None, Err(ReadError::Source(error))) => Err(damaged(&error)),
+        (None, Err(ReadError::Receiver(error))) => Err(Problem::from(error)),
+        (None, Ok(_)) => Ok(call),
+    }
 }

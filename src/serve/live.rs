@@ -73,6 +73,12 @@ impl Live {
         Ok(fold.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Appends a customer's id, if it is folded.
+    pub(super) fn id(&self, ordinal: u32, id: &mut String) -> bool {
+        let Ok(fold) = self.fold() else { return false };
+        fold.id(ordinal).inspect(|known| id.push_str(known)).is_some()
+    }
+
     /// The latest leaderboard.
     pub(super) fn board(&self) -> Result<Arc<Board>, Problem> {
         self.board.borrow().clone().ok_or_else(not_yet)

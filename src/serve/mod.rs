@@ -7,6 +7,7 @@
 //! `auth`, how much of it in `limits`. What answers look like is `crate::wire`'s; the page for
 //! people is `page`'s.
 
+mod accept;
 mod answers;
 mod api;
 mod asked;

@@ -1,7 +1,6 @@
 //! From a configuration to a server that runs, until it is told to stop.
 
 use std::fs::{self, OpenOptions};
-use std::future::{Ready, ready};
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,17 +10,17 @@ use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
-use axum_server::accept::{Accept, NoDelayAcceptor};
+use axum_server::accept::Accept;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use futures_util::future::Either;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::accept::Door;
 use super::api;
 use super::auth::Tokens;
 use super::commit::Committer;
@@ -29,8 +28,7 @@ use super::hub::Hub;
 use super::limits::{Limits, Room, raise_open_files};
 use super::live::Live;
 use super::metrics::Metrics;
-use super::state::{HEAVY_MAX, Shared, State};
-use super::stream;
+use super::state::{Shared, State, THREADS_MAX, Turns};
 use crate::{Appender, AppenderOptions, Error, Options, Store};
 
 /// The file in the log's directory that has the server's URL while it runs.
@@ -118,7 +116,8 @@ pub fn run(config: &Config, ready: impl FnOnce(&str)) -> Result<(), Failure> {
     };
     let tokens = tokens(config)?;
     raise_open_files();
-    let runtime = Builder::new_multi_thread().enable_all().max_blocking_threads(64).build();
+    let runtime =
+        Builder::new_multi_thread().enable_all().max_blocking_threads(THREADS_MAX).build();
     let runtime = runtime.map_err(start("start the runtime"))?;
     // From here on a signal is an order, and not the end.
     let signals = runtime.block_on(async { Signals::watch() }).map_err(start("watch signals"))?;
@@ -152,8 +151,7 @@ pub fn run(config: &Config, ready: impl FnOnce(&str)) -> Result<(), Failure> {
         tokens,
         limits: config.limits,
         room: Room::new(config.limits.waiting_bytes_max),
-        heavy: Arc::new(Semaphore::new(HEAVY_MAX)),
-        streams: Arc::new(Semaphore::new(stream::STREAMS_MAX)),
+        turns: Turns::new(&config.limits),
         synced,
         stop,
         renewed,
@@ -170,9 +168,10 @@ pub fn run(config: &Config, ready: impl FnOnce(&str)) -> Result<(), Failure> {
     // Before the log is let go of: whoever takes it next writes its own.
     drop(file);
     committer.close();
+    // They wait with the runtime's clock, which has to go on until they end.
+    drop((folding.join(), telling.join()));
     runtime.shutdown_timeout(Duration::from_secs(1));
     let closed = committing.join();
-    drop((folding.join(), telling.join()));
     tracing::info!("stopped");
     served.map_err(start("answer"))?;
     match closed {
@@ -231,17 +230,18 @@ async fn serve(
     let watching = tokio::spawn(watch_signals(ends, handle.clone(), tell_stop, stop_time));
     let renewing = tokio::spawn(renew(hangup, renewed.0, tell_renewed, (renewed.1, renewed.2)));
     let router = api::router(state);
-    let bounded =
-        |inner| Bounded { handle: handle.clone(), most: config.limits.connections_max, inner };
+    let limits = config.limits;
+    let (most, answer_time) = (limits.connections_max, limits.answer_time);
+    let door = Door { handle: handle.clone(), most, answer_time };
     let done = match tls {
         None => {
             // HTTP/2 has no limit for a connection that asks nothing more.
             let server = axum_server::from_tcp(listener)?.http1_only();
-            answer(server.acceptor(bounded(NoDelayAcceptor::new())), &handle, config, router).await
+            answer(server.acceptor(door), &handle, config, router).await
         }
         Some(tls) => {
-            let acceptor = RustlsAcceptor::new(tls).handshake_timeout(config.limits.header_time);
-            let acceptor = acceptor.acceptor(bounded(NoDelayAcceptor::new()));
+            let acceptor = RustlsAcceptor::new(tls).handshake_timeout(limits.header_time);
+            let acceptor = acceptor.acceptor(door);
             let server = axum_server::from_tcp(listener)?;
             answer(server.acceptor(acceptor), &handle, config, router).await
         }
@@ -345,28 +345,6 @@ async fn renew(
                 Err(error) => tracing::error!(%error, "the certificate stays as it was"),
             }
         }
-    }
-}
-
-/// Takes connections up to a number, and closes those beyond it at once.
-#[derive(Clone)]
-struct Bounded<A> {
-    handle: Handle<SocketAddr>,
-    most: usize,
-    inner: A,
-}
-
-impl<I, S, A: Accept<I, S>> Accept<I, S> for Bounded<A> {
-    type Stream = A::Stream;
-    type Service = A::Service;
-    type Future = Either<Ready<io::Result<(A::Stream, A::Service)>>, A::Future>;
-
-    fn accept(&self, stream: I, service: S) -> Self::Future {
-        if self.handle.connection_count() > self.most {
-            let reason = "there are as many connections as there may be";
-            return Either::Left(ready(Err(io::Error::other(reason))));
-        }
-        Either::Right(self.inner.accept(stream, service))
     }
 }
 

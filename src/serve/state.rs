@@ -13,6 +13,7 @@ use super::limits::{Limits, Room};
 use super::live::Live;
 use super::metrics::Metrics;
 use super::problem::Problem;
+use super::stream::STREAMS_MAX;
 use crate::{Appender, Error, Store};
 
 /// Handed to every handler; cheap to clone.
@@ -28,10 +29,7 @@ pub(super) struct State {
     pub(super) tokens: Option<Tokens>,
     pub(super) limits: Limits,
     pub(super) room: Room,
-    /// Leave to read much of the log for one answer.
-    pub(super) heavy: Arc<Semaphore>,
-    /// Leave to send a body of any length: each takes a thread and room for its batch.
-    pub(super) streams: Arc<Semaphore>,
+    pub(super) turns: Turns,
     /// All events below are on the disk.
     pub(super) synced: watch::Receiver<u64>,
     /// Whether the server was told to stop.
@@ -40,8 +38,44 @@ pub(super) struct State {
     pub(super) renewed: watch::Receiver<u64>,
 }
 
+/// Who waits for whom: leave to do what there may be only so much of at a time.
+pub(super) struct Turns {
+    /// To read much of the log for one answer.
+    heavy: Arc<Semaphore>,
+    /// To unpack and read a body.
+    pub(super) unpacking: Arc<Semaphore>,
+    /// To read the log on for somebody who follows.
+    pub(super) reading: Arc<Semaphore>,
+    /// To send a body of any length: each takes a thread and room for its batch.
+    pub(super) streams: Arc<Semaphore>,
+    /// To follow.
+    pub(super) followers: Arc<Semaphore>,
+}
+
+impl Turns {
+    pub(super) fn new(limits: &Limits) -> Turns {
+        let so_many = |most| Arc::new(Semaphore::new(most));
+        Turns {
+            heavy: so_many(HEAVY_MAX),
+            unpacking: so_many(UNPACKING_MAX),
+            reading: so_many(READING_MAX),
+            streams: so_many(STREAMS_MAX),
+            followers: so_many(limits.followers_max),
+        }
+    }
+}
+
+/// Threads for work that waits for files. Streams, heavy answers, bodies and followers have as many of
+/// them as their numbers say, and never all: whoever asks for little is not kept waiting.
+pub(super) const THREADS_MAX: usize = 64;
+/// Bodies that are read at a time, and pieces of the log for those who follow.
+const UNPACKING_MAX: usize = 8;
+const READING_MAX: usize = 8;
 /// Answers at a time that read much of the log.
-pub(super) const HEAVY_MAX: usize = 2;
+const HEAVY_MAX: usize = 2;
+
+const _: () = assert!(STREAMS_MAX + UNPACKING_MAX + READING_MAX + HEAVY_MAX + 8 <= THREADS_MAX);
+
 /// How long one waits for its turn.
 const HEAVY_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -74,13 +108,30 @@ impl State {
         }
     }
 
+    /// The same for work of which there may be much, whoever waits longest first.
+    pub(super) async fn in_turn<T: Send + 'static>(
+        self: &Arc<Self>,
+        turns: &Arc<Semaphore>,
+        work: impl FnOnce(&State) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let Ok(turn) = Arc::clone(turns).acquire_owned().await else {
+            return Err(Problem::stopping());
+        };
+        self.aside(move |state| {
+            let done = work(state);
+            drop(turn);
+            done
+        })
+        .await
+    }
+
     /// The same for what reads much of the log: a few at a time, and whoever waits too long for a
     /// turn is to come again.
     pub(super) async fn heavy<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&State) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let leave = Arc::clone(&self.heavy).acquire_owned();
+        let leave = Arc::clone(&self.turns.heavy).acquire_owned();
         let Ok(Ok(leave)) = tokio::time::timeout(HEAVY_PATIENCE, leave).await else {
             let detail = "others ask for as much of the log as can be read at a time";
             return Err(Problem::busy(detail));

@@ -17,25 +17,26 @@ use futures_util::StreamExt;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
-use super::ingest::{receipt, unreadable};
-use super::limits::Place;
+use super::ingest::{LOOKS_BACK, receipt, unreadable};
+use super::limits::{EVENT_BYTES, Place, WINDOW_BYTES_MAX};
 use super::problem::Problem;
 use super::state::Shared;
 use super::tell::{self, Lines};
-use crate::unpack::decoded;
+use crate::unpack::{decoded_within, looks_back_too_far};
 use crate::wire::line;
 use crate::{Appended, Event, Flow, Prepared, ReadError, Reason, Rejection, Rules, read_events};
 
-/// A batch has at most so many events, and so many bytes of them.
+/// A batch has at most so many events, and takes so much room, which its stream has from the beginning.
 const BATCH_EVENTS: usize = 4_096;
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 2 << 20;
 /// How long the last line waits for a reader.
 const LAST_TIME: Duration = Duration::from_secs(2);
 /// How long an event waits for its customer or order, noticed when the next batch ends.
 const HOLD_TIME: Duration = Duration::from_secs(5);
-/// So many wait at most, so that with a batch they fit into one call; what comes beyond is given up.
+/// So many wait at most, so that with a batch they fit into one call, and no more than there is room
+/// for; what comes beyond is given up.
 const HELD_MAX: usize = 60_000;
-const HELD_BYTES_MAX: usize = 16 << 20;
+const HELD_BYTES_MAX: usize = 32 << 20;
 /// Bodies that are read at a time. Others need room and threads, too.
 pub(super) const STREAMS_MAX: usize = 32;
 
@@ -47,7 +48,7 @@ type Handed = mpsc::Receiver<Result<Bytes, Problem>>;
 
 /// Begins to read the body, and answers with receipts as they are earned.
 pub(super) fn answer(state: Shared, body: Body) -> Result<Response, Problem> {
-    let leave = Arc::clone(&state.streams).try_acquire_owned();
+    let leave = Arc::clone(&state.turns.streams).try_acquire_owned();
     let leave = leave.map_err(|_full| {
         Problem::busy("as many bodies of any length are being read as there may be at a time")
     })?;
@@ -110,7 +111,8 @@ fn read(state: Shared, pieces: Handed, lines: Lines, runtime: Handle) {
         }
         Ok(if batch.problem.is_some() { Flow::Stop } else { Flow::Continue })
     };
-    let read = decoded(Box::new(pieces)).map_err(ReadError::Source).and_then(|source| {
+    let unpacked = decoded_within(Box::new(pieces), WINDOW_BYTES_MAX);
+    let read = unpacked.map_err(ReadError::Source).and_then(|source| {
         let noting = Noting { source, batch: Arc::clone(&batch) };
         let mut source = BufReader::with_capacity(NOTING_BYTES, noting);
         read_events(&mut source, &rules, &mut at_event).map(|_flow| ())
@@ -151,8 +153,11 @@ const NOTING_BYTES: usize = 64 << 10;
 impl Read for Noting {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.source.read(buffer);
-        if read.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted) {
-            lock(&self.batch).why.get_or_insert_with(|| Problem::bad_request(BROKEN));
+        if let Err(error) = &read
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            let why = if looks_back_too_far(error) { LOOKS_BACK } else { BROKEN };
+            lock(&self.batch).why.get_or_insert_with(|| Problem::bad_request(why));
         }
         read
     }
@@ -203,11 +208,14 @@ struct Batch {
     lines: Lines,
     runtime: Handle,
     rules: Rules,
-    /// Room for one batch and what is held before it.
+    /// Room for one batch.
     place: Option<Place>,
+    /// Room for what is held before it.
+    held_place: Place,
     call: Prepared,
     /// What each event of the call was in the request, and its text.
     items: Vec<Item>,
+    /// What those of them take that were not held before.
     bytes: usize,
     held: Vec<Item>,
     /// How many of them were not held before.
@@ -228,7 +236,8 @@ struct Item {
 impl Batch {
     fn new(state: Shared, lines: Lines, runtime: Handle) -> Result<Batch, Problem> {
         let mut place = state.room.place()?;
-        place.grow(BATCH_BYTES)?;
+        place.reach(BATCH_BYTES)?;
+        let held_place = state.room.place()?;
         let rules = state.appender.rules().clone();
         Ok(Batch {
             state,
@@ -237,6 +246,7 @@ impl Batch {
             call: Prepared::new(rules.clone()),
             rules,
             place: Some(place),
+            held_place,
             items: Vec::new(),
             bytes: 0,
             held: Vec::new(),
@@ -250,7 +260,7 @@ impl Batch {
     fn push(&mut self, event: Result<Event<'_>, Rejection>, text: &[u8]) {
         self.call.push(event, text);
         let text = text.to_vec();
-        self.bytes += text.len();
+        self.bytes += text.len() + EVENT_BYTES;
         self.items.push(Item { index: self.events, text, since: Instant::now() });
         self.events += 1;
         self.new += 1;
@@ -317,13 +327,15 @@ impl Batch {
             let waits = matches!(reason, Reason::UnknownCustomer | Reason::UnknownOrder);
             let item = usize::try_from(one.index).ok().and_then(|at| items.get(at));
             let Some(item) = item.filter(|_| waits) else { return true };
-            held_bytes += item.text.len();
+            let with_it = held_bytes + item.text.len() + EVENT_BYTES;
             let is_over = now.duration_since(item.since) > HOLD_TIME
                 || held.len() >= HELD_MAX
-                || held_bytes > HELD_BYTES_MAX;
+                || with_it > HELD_BYTES_MAX
+                || self.held_place.reach(with_it).is_err();
             if is_over {
                 return true;
             }
+            held_bytes = with_it;
             held.push(Item { index: item.index, text: item.text.clone(), since: item.since });
             if let Some(count) = done.receipt.reasons.get_mut(&reason) {
                 *count -= 1;
@@ -331,6 +343,7 @@ impl Batch {
             false
         });
         done.receipt.reasons.retain(|_, count| *count > 0);
+        self.held_place.shrink_to(held_bytes);
         self.held = held;
     }
 

@@ -10,10 +10,31 @@ use serde::{Deserialize, Deserializer};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::limits::Place;
+
 /// A line of JSON as a whole answer.
 pub(super) fn json(mut line: String) -> Response {
     line.push('\n');
     ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], line).into_response()
+}
+
+/// The same, which has its place in the room until it is sent, or there is nobody to send it to.
+pub(super) fn json_in(mut line: String, place: Place) -> Response {
+    line.push('\n');
+    let line = Bytes::from_owner(Kept { line, _place: place });
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], line).into_response()
+}
+
+/// Text in the room. It is where the bytes of an answer lie, so that whoever has them to send has it.
+struct Kept {
+    line: String,
+    _place: Place,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        self.line.as_bytes()
+    }
 }
 
 /// Pieces that wait for a slow reader at most; who makes them waits then.

@@ -7,16 +7,16 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use utoipa::{IntoParams, ToSchema};
 
 use super::asked::Asked;
 use super::board::{Board, Cause, Move};
+use super::hub::Tells;
 use super::problem::Problem;
 use super::state::{Shared, State};
 use super::tell;
 use crate::wire::{TopJson, line};
-use crate::{Question, TimeFrame, Top};
+use crate::{Picked, Question, TimeFrame, Top};
 
 /// What a ranking may be asked for.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -117,7 +117,11 @@ pub(super) async fn top(
 
 fn ranked(state: &State, x: usize, question: &Question) -> Result<Top, Problem> {
     let fold = state.live.fold()?;
-    Ok(state.reader()?.top_of(&fold.statistics, x, question)?)
+    let mut id_of = |ordinal| fold.id(ordinal).map(str::to_owned);
+    let picked = Picked::top(&fold.statistics, x, question, &mut id_of)?;
+    // Whoever folds what comes need not wait for what is read.
+    drop(fold);
+    Ok(state.reader()?.top_picked(&picked)?)
 }
 
 fn checked(x: Option<usize>) -> Result<usize, Problem> {
@@ -168,6 +172,7 @@ pub(super) struct Told<'a> {
     responses(
         (status = 200, body = String, description = "Events of the name `top`, each with a `Leaderboard` of the schemas as its data: the top X, and who moved by which event", content_type = "text/event-stream"),
         (status = 400, description = "What was asked makes no sense", content_type = "application/problem+json"),
+        (status = 503, description = "Not yet, or as many follow as there may be", content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn live(
@@ -179,13 +184,12 @@ pub(super) async fn live(
         return Err(Problem::bad_request("x is at most 100 in a stream"));
     }
     state.live.board()?;
-    let (events, body) = mpsc::channel::<Result<Event, Infallible>>(1);
+    let (events, body) = Tells::begin(&state, 1)?;
     tokio::spawn(follow(state, x, events));
-    Ok(Sse::new(ReceiverStream::new(body)).keep_alive(KeepAlive::default()).into_response())
+    Ok(Sse::new(body).keep_alive(KeepAlive::default()).into_response())
 }
 
 async fn follow(state: Shared, x: usize, events: mpsc::Sender<Result<Event, Infallible>>) {
-    let _counted = super::hub::Counted::new(&state.metrics);
     let mut boards = state.live.boards();
     let (mut stop, mut renewed) = (state.stop.clone(), state.renewal());
     let mut before: Option<Vec<String>> = None;

@@ -8,12 +8,23 @@ use std::io::{self, BufRead, Cursor, Read};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+/// How far an archive may look back where it is read for whoever brought it.
+#[cfg(any(feature = "cli", test))]
+pub(super) const WINDOW_BYTES_USUAL: u64 = ruzstd::decoding::DEFAULT_MAX_WINDOW_SIZE;
+
 /// The most that one block can decode to.
 const BLOCK_BYTES_MAX: usize = 128 << 10;
 
 /// Whether an archive of zstd begins so: with a frame, or with one to skip.
 pub(super) fn is_frame(bytes: &[u8]) -> bool {
     matches!(bytes, [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..])
+}
+
+/// Whether an archive was refused for how far it looks back.
+#[cfg(feature = "serve")]
+pub(super) fn looks_back_too_far(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(FrameDecoderError::WindowSizeTooBig { .. }))
 }
 
 /// Reads the frames of an archive.
@@ -32,9 +43,12 @@ struct Broken {
 }
 
 impl<R: BufRead> Decoder<R> {
-    pub(super) fn new(source: R) -> Decoder<R> {
+    /// Frames that look back on more bytes than `window_max` are refused.
+    pub(super) fn new(source: R, window_max: u64) -> Decoder<R> {
         let source = Source { inner: source, error: None };
-        Decoder { source, frame: FrameDecoder::new(), is_in_frame: false, broken: None }
+        let mut frame = FrameDecoder::new();
+        frame.set_max_window_size(window_max);
+        Decoder { source, frame, is_in_frame: false, broken: None }
     }
 
     /// Begins the next frame; false at the archive's end.

@@ -5,6 +5,7 @@
     reason = "what another process does cannot always be waited for, only looked for again"
 )]
 
+mod bounds;
 mod client;
 mod crash;
 mod document;
