@@ -104,6 +104,9 @@ mod wire;
 #[cfg(any(feature = "cli", feature = "serve"))]
 mod unpack;
 
+#[cfg(any(feature = "kafka", feature = "nats"))]
+mod broker;
+
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;

@@ -112,6 +112,9 @@ pub(crate) enum Command {
     #[cfg(feature = "serve")]
     #[command(after_help = super::serve::SERVE_HELP)]
     Serve(super::serve::ServeArgs),
+    #[cfg(any(feature = "kafka", feature = "nats"))]
+    #[command(flatten)]
+    Broker(super::broker::BrokerCommand),
     /// Print made-up events, the same bytes for the same seed
     #[command(after_help = GENERATE_HELP)]
     Generate(GenerateArgs),
@@ -368,7 +371,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
-fn currency(text: &str) -> Result<[u8; 3], String> {
+pub(crate) fn currency(text: &str) -> Result<[u8; 3], String> {
     let code = <[u8; 3]>::try_from(text.as_bytes()).ok();
     code.filter(|code| code.iter().all(u8::is_ascii_uppercase))
         .ok_or_else(|| "a currency is three capital letters".to_owned())

@@ -6,6 +6,8 @@
 mod append;
 mod args;
 mod backup;
+#[cfg(any(feature = "kafka", feature = "nats"))]
+mod broker;
 mod csv;
 mod customers;
 mod dump;
@@ -97,6 +99,8 @@ fn done_here(cli: &Cli, out: &mut Out) -> Result<Ending, Failure> {
         Command::Restore(args) => backup::restore(shared, args, out),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(shared, args, out),
+        #[cfg(any(feature = "kafka", feature = "nats"))]
+        Command::Broker(command) => broker::run(shared, command, out),
         Command::Generate(args) => generate::run(args, out),
         Command::Completions(args) => pages::completions(args, out),
         Command::Man(args) => pages::man(args, out),

@@ -22,6 +22,9 @@ pub(crate) struct Rejects {
     /// The last one, which says of a damaged archive that it is one.
     last: Option<String>,
     count: u64,
+    /// How many of them are on the disk.
+    #[cfg(any(feature = "kafka", feature = "nats"))]
+    saved: u64,
     /// Memory for the line at hand.
     line: String,
 }
@@ -57,7 +60,15 @@ impl Rejects {
             Ok((path.to_path_buf(), BufWriter::new(file)))
         };
         let file = path.map(open).transpose()?;
-        Ok(Rejects { file, shown: Vec::new(), last: None, count: 0, line: String::new() })
+        Ok(Rejects {
+            file,
+            shown: Vec::new(),
+            last: None,
+            count: 0,
+            #[cfg(any(feature = "kafka", feature = "nats"))]
+            saved: 0,
+            line: String::new(),
+        })
     }
 
     /// The open file, to be compared with those that are read.
@@ -88,6 +99,16 @@ impl Rejects {
                 Ok(())
             }
         }
+    }
+
+    /// Hands what was taken so far to the disk.
+    #[cfg(any(feature = "kafka", feature = "nats"))]
+    pub(crate) fn save(&mut self) -> Result<(), Error> {
+        let Some((path, file)) = self.file.as_mut().filter(|_| self.count > self.saved) else {
+            return Ok(());
+        };
+        self.saved = self.count;
+        save(file).map_err(|source| Error::Io { action: "write", path: path.clone(), source })
     }
 
     /// Hands the file to the disk, or tells what was rejected; `strict`, what would have been.
@@ -124,7 +145,7 @@ impl Rejects {
                     0 => String::new(),
                     more => format!(", {} of them not shown", count(more)),
                 };
-                say::note(&format!("{told}{more}; `append --rejects FILE` keeps them"));
+                say::note(&format!("{told}{more}; `--rejects FILE` keeps them"));
             }
         }
         Ok(())

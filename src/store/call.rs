@@ -199,6 +199,11 @@ impl<'a> Call<'a> {
         self.receipt.rejected()
     }
 
+    /// How many events are held now, until their customer or order comes or their window ends.
+    pub fn held(&self) -> u64 {
+        self.held.count()
+    }
+
     /// Ends the hold window: tries the held events again, in order of arrival, until no more are
     /// admitted, and rejects what is left. `finish` does it too.
     ///

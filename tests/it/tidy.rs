@@ -7,7 +7,7 @@ const LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The rooms of `src/` and the rooms that each may name: the arrows of docs/architecture.md.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("error", &[]),
     ("top", &[]),
     ("planted", &[]),
@@ -25,7 +25,8 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("unpack", &[]),
     ("wire", &[]),
     ("serve", &["unpack", "wire"]),
-    ("cli", &["serve", "unpack", "wire"]),
+    ("broker", &[]),
+    ("cli", &["broker", "serve", "unpack", "wire"]),
     ("fuzzing", &["error", "event", "frame", "codec", "log", "projection", "store"]),
 ];
 

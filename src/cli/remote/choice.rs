@@ -86,6 +86,8 @@ fn asks_servers(command: &Command) -> bool {
         | Command::Info => true,
         #[cfg(feature = "serve")]
         Command::Serve(_) => false,
+        #[cfg(any(feature = "kafka", feature = "nats"))]
+        Command::Broker(_) => false,
         Command::Replay
         | Command::Verify(_)
         | Command::Repair(_)

@@ -67,6 +67,8 @@ pub(crate) fn run(
         Command::Info => answers::info(&servers, out),
         #[cfg(feature = "serve")]
         Command::Serve(_) => return Ok(None),
+        #[cfg(any(feature = "kafka", feature = "nats"))]
+        Command::Broker(_) => return Ok(None),
         Command::Replay
         | Command::Verify(_)
         | Command::Repair(_)

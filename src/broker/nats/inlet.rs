@@ -1,0 +1,151 @@
+//! Messages from JetStream.
+//!
+//! A consumer that lives as long as it is asked, in memory, begins at the position and acknowledges
+//! nothing. It counts what it gives: one that is missing ends it, and the next one begins behind
+//! what was taken.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, ReplayPolicy, pull};
+use async_nats::jetstream::{self, Context};
+use futures_util::{FutureExt, StreamExt};
+use jiff::Timestamp;
+use tokio::time::timeout;
+
+use super::{found, stream_name};
+use crate::Partition;
+use crate::broker::parcel::{Message, Parcel};
+use crate::broker::position::Extent;
+use crate::broker::{Inlet, Trouble};
+
+/// What is asked for at once.
+const ASKED_MESSAGES: usize = 8192;
+const ASKED_BYTES: usize = 8 << 20;
+/// How long one question stands, and how often the server says that it is there.
+const EXPIRES: Duration = Duration::from_secs(30);
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long a consumer is kept that nobody asks.
+const KEPT: Duration = Duration::from_secs(60);
+/// How often a stream is looked for before it is believed to be gone: a server that has just come
+/// up may not know of it yet.
+const LOOKS_MAX: u32 = 8;
+
+/// Reads the stream of one partition.
+pub(crate) struct NatsInlet {
+    context: Context,
+    name: String,
+    partition: Partition,
+    reading: Option<Reading>,
+    looks: u32,
+}
+
+struct Reading {
+    consumer: Consumer<pull::Config>,
+    messages: pull::Stream,
+    /// How many messages it gave.
+    taken: u64,
+}
+
+impl NatsInlet {
+    pub(super) fn new(context: Context, name: &str, partition: Partition) -> NatsInlet {
+        NatsInlet { context, name: name.to_owned(), partition, reading: None, looks: 0 }
+    }
+
+    fn stream(&self) -> String {
+        stream_name(&self.name, self.partition.number())
+    }
+}
+
+impl Inlet for NatsInlet {
+    async fn extent(&mut self) -> Result<Extent, Trouble> {
+        self.reading = None;
+        let Some(info) = found(&self.context, &self.name, self.partition).await? else {
+            self.looks += 1;
+            let text = format!("there is no stream {}", self.stream());
+            return Err(match self.looks < LOOKS_MAX {
+                true => Trouble::Passing(text),
+                false => Trouble::Lasting(text),
+            });
+        };
+        self.looks = 0;
+        let end = info.state.last_sequence.saturating_add(1);
+        let first = if info.state.messages == 0 { end } else { info.state.first_sequence };
+        let made = Timestamp::from_nanosecond(info.created.unix_timestamp_nanos());
+        Ok(Extent { origin: 1, first, end, made: made.ok().map(|made| made.to_string()) })
+    }
+
+    async fn begin(&mut self, at: u64) -> Result<(), Trouble> {
+        let what = format!("cannot read the stream {}", self.stream());
+        let config = pull::Config {
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: at },
+            ack_policy: AckPolicy::None,
+            replay_policy: ReplayPolicy::Instant,
+            inactive_threshold: KEPT,
+            num_replicas: 1,
+            memory_storage: true,
+            ..pull::Config::default()
+        };
+        let made = self.context.create_consumer_on_stream(config, self.stream()).await;
+        let consumer: Consumer<pull::Config> =
+            made.map_err(|error| Trouble::passing(&what, &error))?;
+        let asked = consumer.stream().max_messages_per_batch(ASKED_MESSAGES);
+        let asked = asked.max_bytes_per_batch(ASKED_BYTES).expires(EXPIRES).heartbeat(HEARTBEAT);
+        let messages = asked.messages().await;
+        let messages = messages.map_err(|error| Trouble::passing(&what, &error))?;
+        self.reading = Some(Reading { consumer, messages, taken: 0 });
+        Ok(())
+    }
+
+    async fn next(&mut self, parcel: &mut Parcel, wait: Duration) -> Result<(), Trouble> {
+        let Some(reading) = &mut self.reading else { return Err(unbegun()) };
+        let Ok(mut next) = timeout(wait, reading.messages.next()).await else { return Ok(()) };
+        loop {
+            let message = match next {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => return Err(Trouble::passing("the stream broke off", &error)),
+                None => return Err(Trouble::Passing("the stream broke off".to_owned())),
+            };
+            reading.take(&message, parcel)?;
+            if parcel.is_full() {
+                return Ok(());
+            }
+            match reading.messages.next().now_or_never() {
+                Some(ready) => next = ready,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn lag(&mut self) -> Result<u64, Trouble> {
+        let Some(reading) = &mut self.reading else { return Err(unbegun()) };
+        let info = reading.consumer.get_info().await;
+        let info =
+            info.map_err(|error| Trouble::passing("cannot ask how much there is", &error))?;
+        let under_way = info.delivered.consumer_sequence.saturating_sub(reading.taken);
+        Ok(info.num_pending.saturating_add(under_way))
+    }
+}
+
+fn unbegun() -> Trouble {
+    Trouble::Passing("reading has not begun".to_owned())
+}
+
+impl Reading {
+    fn take(&mut self, message: &jetstream::Message, parcel: &mut Parcel) -> Result<(), Trouble> {
+        let Ok(info) = message.info() else {
+            return Err(Trouble::Passing("a message says nothing of its place".to_owned()));
+        };
+        if info.consumer_sequence != self.taken + 1 {
+            return Err(Trouble::Passing("messages got lost on the way".to_owned()));
+        }
+        self.taken = info.consumer_sequence;
+        let stored_at_us = info.published.unix_timestamp_nanos() / 1000;
+        parcel.push(Message {
+            position: info.stream_sequence,
+            stored_at_us: i64::try_from(stored_at_us).unwrap_or_default(),
+            lag: info.pending,
+            payload: &message.payload,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! Messages to JetStream.
+
+use std::future::IntoFuture;
+use std::num::NonZeroU16;
+use std::pin::Pin;
+
+use async_nats::HeaderMap;
+use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::jetstream::Context;
+use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::message::PublishMessage;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{ANSWER, subject};
+use crate::broker::{Acknowledged, Outgoing, Outlet, Trouble};
+
+/// What the headers of a message take beside it; the server counts them too.
+const HEADERS_BYTES: usize = 128;
+
+/// Sends messages to the streams of all partitions.
+pub(crate) struct NatsOutlet {
+    context: Context,
+    subjects: Vec<async_nats::Subject>,
+}
+
+impl NatsOutlet {
+    pub(super) fn new(context: Context, name: &str, partitions: NonZeroU16) -> NatsOutlet {
+        let subjects = (0..partitions.get()).map(|number| subject(name, number).into());
+        NatsOutlet { context, subjects: subjects.collect() }
+    }
+}
+
+impl Outlet for NatsOutlet {
+    type Pending = Pin<Box<dyn Future<Output = Result<Acknowledged, Trouble>> + Send>>;
+
+    async fn send(&self, message: &Outgoing) -> Result<Self::Pending, Trouble> {
+        let subject = self.subjects.get(usize::from(message.partition)).cloned();
+        let subject = subject.expect("a partition is less than their number");
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_MESSAGE_ID, message.id.as_str());
+        let publish = PublishMessage::build().payload(message.payload.clone().into());
+        let sent = self.context.send_publish(subject, publish.headers(headers)).await;
+        let pending = sent.map_err(|error| match error.kind() {
+            PublishErrorKind::MaxPayloadExceeded => Trouble::lasting("cannot send", &error),
+            PublishErrorKind::StreamNotFound
+            | PublishErrorKind::WrongLastMessageId
+            | PublishErrorKind::WrongLastSequence
+            | PublishErrorKind::TimedOut
+            | PublishErrorKind::BrokenPipe
+            | PublishErrorKind::MaxAckPending
+            | PublishErrorKind::Other => Trouble::passing("cannot send", &error),
+        })?;
+        // From now on, and not from when somebody waits for it: of thousands that are under way, each
+        // would be waited for in vain after the one before.
+        let until = Instant::now() + ANSWER;
+        Ok(Box::pin(async move {
+            match timeout_at(until, pending.into_future()).await {
+                Ok(Ok(answer)) => Ok(Acknowledged { is_duplicate: answer.duplicate }),
+                Ok(Err(error)) => Err(Trouble::passing("no acknowledgement", &error)),
+                // Streams answer nothing at all while they look for a leader.
+                Err(late) => Err(Trouble::passing("no acknowledgement", &late)),
+            }
+        }))
+    }
+
+    fn payload_bytes_max(&self) -> usize {
+        self.context.client().server_info().max_payload.saturating_sub(HEADERS_BYTES)
+    }
+}

@@ -1,0 +1,170 @@
+//! One partition, read without an end: what a broker gives, handed to whoever commits it.
+//!
+//! Whatever goes wrong on the way, reading begins again behind what was handed over last, after a
+//! look at whether the broker still has it.
+
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::parcel::Parcel;
+use super::position::Position;
+use super::retry::{Retry, Stop};
+use super::{Inlet, Trouble};
+
+/// How many parcels lie ready.
+const PARCELS_MAX: usize = 8;
+/// How long nothing comes before the broker is asked how much there is.
+const QUIET: Duration = Duration::from_millis(100);
+const QUIET_LONG: Duration = Duration::from_secs(1);
+
+/// What is told of a partition.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// Reading has begun, of a stream that was made at this time, if the broker tells.
+    Begun { made: Option<String> },
+    /// What comes next.
+    Messages(Parcel),
+    /// Nothing came for a while; how many messages there are beyond those that were told.
+    Quiet { lag: u64 },
+    /// What a user would want to know although it goes on.
+    Note(String),
+    /// It is over.
+    Failed(Trouble),
+}
+
+/// Where to begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// Behind what the log has; with the first message of all if it has nothing.
+    Behind(Option<Position>),
+    /// With the first message that there is, whatever the log has.
+    First,
+}
+
+/// A partition that is read.
+pub(crate) struct Pump {
+    told: mpsc::Receiver<Told>,
+    runtime: Runtime,
+}
+
+impl Pump {
+    /// Begins to read.
+    pub(crate) fn start<I: Inlet + 'static>(
+        runtime: Runtime,
+        inlet: I,
+        start: Start,
+        give_up: Option<Duration>,
+        stop: Stop,
+    ) -> Pump {
+        let (tell, told) = mpsc::channel(PARCELS_MAX);
+        runtime.spawn(Reading { inlet, start, tell, retry: Retry::new(give_up, stop) }.run());
+        Pump { told, runtime }
+    }
+
+    /// What is told next; nothing if that takes longer.
+    pub(crate) fn wait(&mut self, time: Duration) -> Option<Told> {
+        if let Ok(told) = self.told.try_recv() {
+            return Some(told);
+        }
+        let next = self.runtime.block_on(async { timeout(time, self.told.recv()).await });
+        match next {
+            Ok(Some(told)) => Some(told),
+            Ok(None) => {
+                let ended = "whatever read from the broker has ended".to_owned();
+                Some(Told::Failed(Trouble::Lasting(ended)))
+            }
+            Err(_elapsed) => None,
+        }
+    }
+
+    /// Ends, without a wait for what the broker may still say.
+    pub(crate) fn close(self) {
+        self.runtime.shutdown_background();
+    }
+}
+
+struct Reading<I> {
+    inlet: I,
+    start: Start,
+    tell: mpsc::Sender<Told>,
+    retry: Retry,
+}
+
+/// Nobody listens any more, or the broker is in trouble.
+enum Broken {
+    Unheard,
+    Trouble(Trouble),
+}
+
+impl From<Trouble> for Broken {
+    fn from(trouble: Trouble) -> Broken {
+        Broken::Trouble(trouble)
+    }
+}
+
+impl<I: Inlet> Reading<I> {
+    async fn run(mut self) {
+        loop {
+            let trouble = match self.read().await {
+                Broken::Unheard => return,
+                Broken::Trouble(trouble) => trouble,
+            };
+            let is_fresh = self.retry.is_fresh();
+            let is_passing = matches!(trouble, Trouble::Passing(_));
+            if !is_passing || !self.retry.wait().await {
+                // It is of no use to whoever has left.
+                self.tell.send(Told::Failed(trouble)).await.ok();
+                return;
+            }
+            let note = Told::Note(format!("{}; trying again", trouble.text()));
+            if is_fresh && self.tell.send(note).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Reads until it breaks.
+    async fn read(&mut self) -> Broken {
+        match self.try_read().await {
+            Ok(never) => match never {},
+            Err(broken) => broken,
+        }
+    }
+
+    async fn try_read(&mut self) -> Result<std::convert::Infallible, Broken> {
+        let extent = self.inlet.extent().await?;
+        let next = match &self.start {
+            Start::First => extent.first,
+            Start::Behind(position) => extent.after(position.as_ref()).map_err(Trouble::Lasting)?,
+        };
+        self.inlet.begin(next).await?;
+        let made = extent.made();
+        tell(&self.tell, Told::Begun { made: made.clone() }).await?;
+        let mut quiet = QUIET;
+        loop {
+            let mut parcel = Parcel::default();
+            self.inlet.next(&mut parcel, quiet).await?;
+            let told = match parcel.last() {
+                Some(last) => {
+                    self.start = Start::Behind(Some(Position { last, made: made.clone() }));
+                    quiet = QUIET;
+                    Told::Messages(parcel)
+                }
+                None => {
+                    let lag = self.inlet.lag().await?;
+                    quiet = if lag == 0 { QUIET_LONG } else { QUIET };
+                    Told::Quiet { lag }
+                }
+            };
+            self.retry.fine();
+            tell(&self.tell, told).await?;
+        }
+    }
+}
+
+async fn tell(to: &mpsc::Sender<Told>, told: Told) -> Result<(), Broken> {
+    to.send(told).await.map_err(|_nobody_listens| Broken::Unheard)
+}
