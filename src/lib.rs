@@ -69,7 +69,8 @@
 //! The core is free of clocks, randomness and threads of its own: the disk and the first two are
 //! passed in at one place; [`read_blocks`] has threads that parse, and a replay, a digest and a long
 //! call as many threads as [`Options`] say: none but the caller's, if nothing is said. Cargo features: `cli` (the binary), `notify` (followers woken by the file
-//! system) and `remote` (the binary asks servers), all on by default.
+//! system) and `remote` (the binary asks servers), all on by default; `parquet` (datasets for other
+//! engines) and `s3` (the same in an object store).
 
 #![cfg_attr(
     test,
@@ -90,6 +91,8 @@ mod error;
 mod event;
 mod frame;
 mod group;
+#[cfg(feature = "parquet")]
+mod lake;
 mod log;
 mod parallel;
 mod partition;
@@ -132,6 +135,8 @@ pub use event::{
     parse_time, read_events, write_cents, write_reject, write_time, write_time_shortest,
 };
 pub use group::{Appended, Appender, AppenderOptions, Prepared, RejectedAt, WhenFull};
+#[cfg(feature = "parquet")]
+pub use lake::{Checked, Dataset, ExportOptions, Exported};
 pub use parallel::read_blocks;
 pub use partition::{Partition, partition_of};
 pub use partitioned::{PartitionedCall, Partitions, SharedKeys};

@@ -2,8 +2,7 @@
 //!
 //! The number of the part is the first 4 bytes of SHA-256 (FIPS 180-4) of the id, as a big-endian
 //! number, modulo the number of parts. It is told by the id alone, so that whoever sends events,
-//! keeps them or reads them elsewhere comes to the same one; docs/scale-out.md has it in SQL and
-//! Python.
+//! keeps them or reads them elsewhere comes to the same one; docs/lake.md has it in SQL and Python.
 
 use std::fmt;
 use std::num::NonZeroU16;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::backup::{BACKUP_HELP, BackupArgs, RESTORE_HELP, RestoreArgs};
+use super::export::{EXPORT_HELP, ExportArgs, FormatArg};
 use super::pages::{COMPLETIONS_HELP, CompletionsArgs, MAN_HELP, ManArgs};
 use crate::{Lifespan, Question, TimeFrame, WeekStart};
 
@@ -47,7 +48,7 @@ pub(crate) struct Shared {
     pub(crate) log: Vec<PathBuf>,
     /// How results are printed [default: table]
     #[arg(long, global = true, value_enum, help_heading = EVERYWHERE)]
-    pub(crate) format: Option<Format>,
+    pub(crate) format: Option<FormatArg>,
     /// Use a log on a network file system, whose locks and syncs cannot be trusted
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) allow_remote: bool,
@@ -60,7 +61,7 @@ pub(crate) struct Shared {
 }
 
 /// How results are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     /// For people
     Table,
@@ -101,7 +102,7 @@ pub(crate) enum Command {
     Dump(DumpArgs),
     /// Print the whole log as NDJSON or CSV
     #[command(after_help = EXPORT_HELP)]
-    Export,
+    Export(ExportArgs),
     /// Copy the log to a directory, or bring the copy there up to date
     #[command(after_help = BACKUP_HELP)]
     Backup(BackupArgs),
@@ -326,12 +327,6 @@ pub(crate) struct DumpArgs {
     #[arg(long)]
     pub(crate) rows: bool,
 }
-
-const EXPORT_HELP: &str = "\
-Examples:
-  ltvlog export > events.ndjson
-  ltvlog export | ltvlog append --log copy     the copy's digest is the same
-  ltvlog export --format csv > events.csv";
 
 const GENERATE_HELP: &str = "\
 Example:

@@ -11,11 +11,14 @@ mod broker;
 mod csv;
 mod customers;
 mod dump;
+mod export;
 mod failure;
 mod generate;
 mod hold;
 mod info;
 mod interrupt;
+#[cfg(feature = "parquet")]
+mod lake;
 #[cfg(feature = "serve")]
 mod listen;
 mod logs;
@@ -45,6 +48,7 @@ use std::process::ExitCode;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use self::args::{Cli, Command, NewLogArgs, Shared};
+use self::export::FormatArg;
 use self::failure::{Ending, Failure};
 use self::out::Out;
 use crate::{Error, Options, Store};
@@ -54,11 +58,12 @@ pub fn main() -> ExitCode {
     // Wrong usage ends here with 2, and the text of `--help` with 0.
     let matches = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let mut out = Out::new(cli.shared.format);
+    let mut out = Out::new(cli.shared.format.and_then(FormatArg::printed));
     failure::exit(run(&cli, &matches, &mut out))
 }
 
 fn run(cli: &Cli, matches: &ArgMatches, out: &mut Out) -> Result<Ending, Failure> {
+    export::fits(&cli.shared, &cli.command)?;
     let ending = match asked(cli, matches, out)? {
         Some(ending) => ending,
         None => done_here(cli, out)?,
@@ -94,7 +99,7 @@ fn done_here(cli: &Cli, out: &mut Out) -> Result<Ending, Failure> {
         Command::Repair(args) => repair::run(shared, args, out),
         Command::Info => info::run(shared, out),
         Command::Dump(args) => dump::run(shared, args, out),
-        Command::Export => records::export(shared, out),
+        Command::Export(args) => export::run(shared, args, out),
         Command::Backup(args) => backup::run(shared, args, out),
         Command::Restore(args) => backup::restore(shared, args, out),
         #[cfg(feature = "serve")]

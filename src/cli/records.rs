@@ -1,11 +1,10 @@
-//! `tail` and `export`: events as they are read back, as NDJSON or CSV.
+//! `tail`, and what it and `export` print: events as they are read back, as NDJSON or CSV.
 
 use std::time::Duration;
 
 use super::args::{Format, Shared, TailArgs};
 use super::failure::{Ending, Failure};
 use super::interrupt::Interrupt;
-use super::logs::Logs;
 use super::out::Out;
 use super::{csv, existing_as_is};
 use crate::wire::{amount, instant, write_record};
@@ -156,17 +155,6 @@ fn names(kind: Kind) -> (&'static str, &'static str) {
         Kind::OrderNew => ("ORDER", "NEW"),
         Kind::OrderUpdate => ("ORDER", "UPDATE"),
     }
-}
-
-/// Runs `export`.
-pub(crate) fn export(shared: &Shared, out: &mut Out) -> Result<Ending, Failure> {
-    let logs = Logs::existing_as_is(shared)?;
-    let mut printer = Printer::new(out, logs.currency(), false)?;
-    for store in logs.stores() {
-        store.records(0, &mut |record| Ok(printer.print(record)))?;
-    }
-    printer.flush()?;
-    Ok(Ending::Done)
 }
 
 /// Runs `tail`.

@@ -24,6 +24,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ("partitioned", &["error", "event", "codec", "log", "partition", "projection", "store", "top"]),
     ("unpack", &[]),
     ("wire", &[]),
+    ("lake", &[]),
     ("serve", &["unpack", "wire"]),
     ("broker", &[]),
     ("cli", &["broker", "serve", "unpack", "wire"]),

@@ -92,7 +92,7 @@ fn asks_servers(command: &Command) -> bool {
         | Command::Verify(_)
         | Command::Repair(_)
         | Command::Dump(_)
-        | Command::Export
+        | Command::Export(_)
         | Command::Backup(_)
         | Command::Restore(_)
         | Command::Generate(_)

@@ -73,7 +73,7 @@ pub(crate) fn run(
         | Command::Verify(_)
         | Command::Repair(_)
         | Command::Dump(_)
-        | Command::Export
+        | Command::Export(_)
         | Command::Backup(_)
         | Command::Restore(_)
         | Command::Generate(_)

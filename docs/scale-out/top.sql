@@ -1,0 +1,8 @@
+-- The ten most valuable customers: `ltvlog top 10`. DuckDB; needs `statistics` of statistics.sql.
+-- All have the same weeks, so the ranking is exact; the quotient is rounded for people alone.
+SELECT row_number() OVER (ORDER BY ltv_times_weeks DESC, encode(customer_id)) AS rank,
+       customer_id, last_name, revenue, visits, orders, ltv_times_weeks, weeks,
+       round(ltv_times_weeks / weeks, 2) AS ltv
+FROM statistics
+ORDER BY rank
+LIMIT 10;

@@ -1,0 +1,305 @@
+"""Datasets beside their log: every event, every answer, increments, kills, races, damage, full disks."""
+
+import calendar
+import csv
+import hashlib
+import io
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from decimal import Decimal
+
+import duckdb
+
+from common import BINARY, ROOT, answer, asked, engine, ltvlog, manifests, odd_events
+
+SCRATCH = pathlib.Path(sys.argv[2])
+LOG = SCRATCH / "log"
+SEED = int(os.environ.get("LTVLOG_SEED", random.randrange(2**32)))
+DICE = random.Random(SEED)
+COLUMNS = (
+    "sequence, partition, type, verb, key, epoch_us(event_time), customer_id, total_amount, currency, last_name, adr_city, "
+    "adr_state, tags, camera_make, camera_model, other_fields, bucket"
+)
+
+
+def step(text):
+    print(f"== {text} ({time.monotonic() - START:.0f} s)", flush=True)
+
+
+def export(lake, *more, log=LOG, code=0):
+    arguments = ("export", "--log", log, "--to", lake, "--all", "--increment-events", 4000, *more)
+    return answer(*arguments) if code == 0 else ltvlog(*arguments, code=code)
+
+
+def bucket_of(customer, buckets):
+    return int.from_bytes(hashlib.sha256(customer.encode()).digest()[:4], "big") % buckets
+
+
+def rows_of_log(end):
+    """What the rows of a dataset must be, from `tail` and `export --format csv`."""
+    told = csv.reader(io.StringIO(ltvlog("tail", "--log", LOG, "--sequence", "--format", "csv")))
+    next(told)
+    lines = ltvlog("tail", "--log", LOG).rstrip("\n").split("\n")
+    for row, line in zip(told, lines, strict=True):
+        event = json.loads(line)
+        sequence, kind, verb, key, at = row[:5]
+        if int(sequence) >= end:
+            return
+        date, _, digits = at.rstrip("Z").partition(".")
+        seconds = calendar.timegm(time.strptime(date, "%Y-%m-%dT%H:%M:%S"))
+        customer = event.get("customer_id", key) if kind != "CUSTOMER" else key
+        amount = Decimal(row[6].split()[0]) if row[6] else None
+        # CSV has JSON texts as they came; what is absent is empty there, and told by the event.
+        absent = lambda name, text: text if name in event else None
+        texts = [absent(name, row[at]) for at, name in
+                 ((7, "last_name"), (8, "adr_city"), (9, "adr_state"), (10, "tags"), (11, "camera_make"), (12, "camera_model"))]
+        yield (int(sequence), 0, kind, verb, key, seconds * 1_000_000 + int(digits.ljust(6, "0") or 0), customer, amount,
+               "USD" if row[6] else None, *texts, row[13] or None, bucket_of(customer, 16))
+
+
+def same_answers(lake):
+    """DuckDB, by the SQL of docs/scale-out, gives what ltvlog gives."""
+    duck = engine(lake)
+    replayed = answer("replay", "--log", LOG)
+    assert duck.execute("SELECT count(*), max(sequence) + 1 FROM events").fetchone() == (replayed["events"],) * 2
+    assert asked(duck, "digest") == [(replayed["digest"],)]
+    tops = answer("top", 10, "--log", LOG)
+    weeks = tops["frame"]["weeks"]
+    for ours, theirs in zip(tops["customers"], asked(duck, "top"), strict=True):
+        rank, customer, name, revenue, visits, orders, times_weeks, frame_weeks, _ = theirs
+        assert (ours["rank"], ours["customer_id"], ours["last_name"]) == (rank, customer, name)
+        assert (Decimal(ours["revenue"]), ours["visits"], ours["orders"], weeks) == (revenue, visits, orders, frame_weeks)
+        assert Decimal(ours["ltv"]) == half_even(times_weeks, weeks)
+    fields = "customer_id, last_name, adr_city, adr_state, visits, orders, revenue"
+    customers = duck.execute(f"SELECT {fields} FROM statistics ORDER BY encode(customer_id)").fetchall()
+    ids = [customer[0] for customer in customers]
+    assert len(ids) == replayed["customers"]
+    told = [one for at in range(0, len(ids), 1000) for one in answer("stats", "--log", LOG, "--", *ids[at : at + 1000])]
+    ours = [(*(one[name] for name in fields.split(", ")[:-1]), Decimal(one["revenue"])) for one in told]
+    assert ours == customers
+    revenues = {str(week): revenue for week, _, revenue in asked(duck, "weeks")}
+    sample = [*list(revenues)[:2], *DICE.sample(sorted(revenues), 6), *list(revenues)[-2:]]
+    for week in sample:
+        last = duck.execute(f"SELECT (DATE '{week}' + 6)::VARCHAR").fetchone()[0]
+        found = answer("top", 10**9, "--log", LOG, "--frame", f"{week}..{last}")["customers"]
+        assert sum(Decimal(one["revenue"]) for one in found) == revenues[week], week
+    return replayed["events"]
+
+
+def half_even(dividend, divisor):
+    cents = int(dividend * 100)
+    quotient, rest = divmod(cents, divisor)
+    up = 2 * rest > divisor or (2 * rest == divisor and quotient % 2 == 1)
+    return Decimal(quotient + up) / 100
+
+
+def functions():
+    """The function of buckets in SQL and in Python gives the golden values of the product."""
+    duck = duckdb.connect()
+    duck.execute((ROOT / "docs/scale-out/partition.sql").read_text())
+    golden = re.findall(r'\("([^"]*)",\s*0x([0-9a-f]{8}),\s*\[([0-9, ]+)\]', spread(ROOT / "src/partition.rs"))
+    assert len(golden) >= 6
+    for customer, _, parts in golden:
+        for of, part in zip((1, 2, 7, 64, 65535), map(int, parts.split(",")), strict=True):
+            assert bucket_of(customer, of) == part, (customer, of)
+            assert duck.execute("SELECT partition_of(?, ?)", [customer, of]).fetchone() == (part,), (customer, of)
+
+
+def spread(path):
+    return re.sub(r"\s+", " ", path.read_text()).replace("( \"", "(\"")
+
+
+def whole_prefix(lake):
+    """A dataset is a whole prefix of its log; gives where it ends."""
+    if not (lake / "dataset.json").exists():
+        assert manifests(lake) == []
+        return 0
+    checked = answer("export", "--to", lake, "--check")
+    found = manifests(lake)
+    if not found:
+        return 0
+    duck = engine(lake)
+    end = found[-1]["end"]
+    count, first, last, distinct = duck.execute(
+        "SELECT count(*), min(sequence), max(sequence), count(DISTINCT sequence) FROM events").fetchone()
+    assert (count, first, last, distinct) == (end, 0, end - 1, end), (count, first, last, distinct, end)
+    assert checked["ok"] and checked["rows"] == end and checked["increments"] == len(found)
+    return end
+
+
+def kills(lake, events):
+    """Killed at any moment, an export leaves a whole prefix, and the next one completes it."""
+    command = [BINARY, "export", "--log", LOG, "--to", lake, "--all", "--increment-events", "4000"]
+    started = time.monotonic()
+    subprocess.run(command, check=True, capture_output=True)
+    whole = time.monotonic() - started
+    kept, cut = set(), 0
+    for _ in range(20):
+        shutil.rmtree(lake)
+        while True:
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(DICE.uniform(0, whole * 1.1))
+            process.send_signal(signal.SIGKILL)
+            ended = process.wait()
+            end = whole_prefix(lake)
+            if ended == 0:
+                break
+            cut += 1
+            kept.add(end)
+        # What was left behind is gone once an increment follows it.
+        assert whole_prefix(lake) == events
+        assert not list(lake.glob("drafts/*")), list(lake.glob("drafts/*"))
+        assert answer("export", "--to", lake, "--check")["unnamed_files"] == 0
+    assert cut >= 10 and len(kept) >= 3, (cut, kept)
+    print(f"killed {cut} times, at {len(kept)} different ends", flush=True)
+
+
+def races(lake, events):
+    """Of exports at the same time each either adds something or says that another was quicker."""
+    command = [BINARY, "export", "--log", LOG, "--to", lake, "--all", "--increment-events", "4000"]
+    lost = 0
+    for _ in range(8):
+        shutil.rmtree(lake, ignore_errors=True)
+        both = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        for process in both:
+            said = process.communicate()[1]
+            assert process.returncode == 0 or "was quicker" in said, said
+            lost += process.returncode != 0
+        export(lake)
+        assert whole_prefix(lake) == events
+        assert answer("export", "--to", lake, "--check")["unnamed_files"] == 0
+    assert lost > 0
+    print(f"{lost} of 16 exports were overtaken", flush=True)
+
+
+def refusals(lake):
+    other = SCRATCH / "other"
+    ltvlog("append", "--log", other, ROOT / "tests/data/events.ndjson")
+    said = export(lake, log=other, code=1)
+    assert "of another log" in said and "another directory" in said, said
+    said = export(lake, "--buckets", 8, code=1)
+    assert "a number of buckets of 16, and not 8" in said, said
+    said = export(SCRATCH / "many", "--buckets", 257, code=1)
+    assert "at most 256 buckets" in said, said
+    # Two copies of one log that went their own ways.
+    ours, theirs, datasets = SCRATCH / "ours", SCRATCH / "theirs", SCRATCH / "ways"
+    shutil.copytree(other, ours)
+    shutil.copytree(other, theirs)
+    for log, customer in ((ours, "a"), (theirs, "b")):
+        text = '{"type": "CUSTOMER", "verb": "NEW", "key": "%s", "event_time": "2017-01-06T12:46:46Z"}' % customer
+        ltvlog("append", "--log", log, stdin=text)
+    export(datasets, log=ours)
+    said = export(datasets, log=theirs, code=1)
+    assert "went its own way" in said, said
+    said = export(datasets, log=other, code=1)
+    assert "which the log lost, or never had" in said, said
+    assert "lies in the log's directory" in export(LOG / "lake", code=2)
+    assert "--to" in ltvlog("export", "--log", LOG, "--format", "parquet", code=2)
+    assert "export --to" in ltvlog("top", 3, "--log", LOG, "--format", "parquet", code=2)
+    assert "Not a directory" in export("/dev/null/lake", code=1)
+
+
+def damage(lake):
+    """A bit that fell over, a file that is gone and a manifest that is gone are found and named."""
+    file = DICE.choice(sorted(lake.glob("events/*/*.parquet")))
+    whole = file.read_bytes()
+    at = DICE.randrange(len(whole))
+    file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    found = json.loads(ltvlog("export", "--to", lake, "--check", "--format", "json", code=1).splitlines()[0])
+    assert [one["file"] for one in found["problems"]] == [str(file.relative_to(lake))], found
+    file.unlink()
+    assert "is not there" in ltvlog("export", "--to", lake, "--check", code=1)
+    file.write_bytes(whole)
+    manifest = sorted(lake.glob("manifest/*/*.json"))[1]
+    kept = manifest.read_bytes()
+    manifest.write_bytes(kept.replace(b'"rows": ', b'"rows": 1', 1))
+    assert "its own checksum" in ltvlog("export", "--to", lake, "--check", code=1)
+    manifest.unlink()
+    assert "does not end at its beginning" in ltvlog("export", "--to", lake, "--check", code=1)
+    assert "the manifests before it end at" in export(lake, code=1)
+    manifest.write_bytes(kept)
+    assert answer("export", "--to", lake, "--check")["ok"]
+
+
+def full_disk():
+    small = SCRATCH / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", small], capture_output=True)
+    if mounted.returncode != 0:
+        print("skipped: this machine mounts no small file system", flush=True)
+        return
+    try:
+        said = export(small / "lake", code=1)
+        assert "No space left on device" in said and "make room on the disk" in said, said
+        whole_prefix(small / "lake")
+        assert not list(small.glob("lake/drafts/*"))
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def private(lake):
+    for path in [lake, *lake.rglob("*")]:
+        mode = path.stat().st_mode & 0o777
+        assert mode == (0o700 if path.is_dir() else 0o600), (path, oct(mode))
+
+
+def documented(lake):
+    """docs/lake.md names every column and every field of a manifest."""
+    text = (ROOT / "docs/lake.md").read_text()
+    columns = [row[0] for row in engine(lake).execute("DESCRIBE SELECT * FROM events").fetchall()]
+    manifest = manifests(lake)[0]
+    for name in [*columns, *manifest, *manifest["files"][0], *manifest["last"]]:
+        assert f"| `{name}` |" in text, f"docs/lake.md does not name {name}"
+
+
+def main():
+    step(f"seed {SEED}: a log with odd values and updates")
+    functions()
+    made = ltvlog("generate", "--events", 20000, "--customers", 1500, "--seed", SEED % 1000, "--updates", 20)
+    lines = made.splitlines(keepends=True)
+    ltvlog("append", "--log", LOG, stdin="\n".join(odd_events()) + "\n" + "".join(lines[:12000]), code=0)
+    lake = SCRATCH / "lake"
+    first = export(lake)
+    assert (first["first"], first["left"]) == (0, 0) and first["increments"] == -(-first["end"] // 4000), first
+    step("the same rows")
+    rows = engine(lake).execute(f"SELECT {COLUMNS} FROM events ORDER BY sequence").fetchall()
+    for ours, theirs in zip(rows_of_log(first["end"]), rows, strict=True):
+        assert ours == theirs, (ours, theirs)
+    step("the same answers")
+    assert same_answers(lake) == first["end"]
+    private(lake)
+    documented(lake)
+    step("an increment")
+    before = {path: path.read_bytes() for path in lake.rglob("*.*") if path.is_file()}
+    assert export(lake)["rows"] == 0
+    ltvlog("append", "--log", LOG, stdin="".join(lines[12000:]))
+    second = export(lake)
+    assert second["first"] == first["end"] and second["rows"] == second["end"] - first["end"] > 0, second
+    assert all(path.read_bytes() == content for path, content in before.items())
+    assert same_answers(lake) == second["end"]
+    step("sealed segments alone: none yet")
+    none = answer("export", "--log", LOG, "--format", "json", "--to", SCRATCH / "sealed")
+    assert (none["rows"], none["left"]) == (0, second["end"]), none
+    step("refusals")
+    refusals(lake)
+    step("damage")
+    damage(lake)
+    step("a full disk")
+    full_disk()
+    step("kills")
+    kills(SCRATCH / "killed", second["end"])
+    step("races")
+    races(SCRATCH / "raced", second["end"])
+    step("done")
+
+
+START = time.monotonic()
+main()
