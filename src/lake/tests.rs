@@ -198,7 +198,7 @@ fn a_file_tells_whose_it_is_by_its_name() {
     let name = file_name(part(1), 123, "00ff", 7);
     assert_eq!(name, "events/bucket=7/1-of-11-00000000000000000123-00ff-7.parquet");
     assert_eq!(first_of_file(&name, part(1)), Some(123));
-    assert_eq!(first_of_file(&name, Partition::new(1, 1).unwrap()), None);
+    assert_eq!(first_of_file(&name, Partition::new(1, 2).unwrap()), None);
     for stranger in ["1-of-11-5-00ff.parquet", "x.parquet", "1-of-11-00000000000000000123-a.txt"] {
         assert_eq!(first_of_file(stranger, part(1)), None, "{stranger}");
     }
