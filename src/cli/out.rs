@@ -98,6 +98,7 @@ pub(crate) mod say {
     }
 
     /// Something that is done all the same, and should not be.
+    #[cfg(feature = "remote")]
     pub(crate) fn warning(text: &str) {
         labelled("\u{1b}[1;33m", "warning", text);
     }

@@ -25,7 +25,7 @@ pub struct Limits {
     pub header_bytes_max: usize,
     /// For the line and headers of a request to come.
     pub header_time: Duration,
-    /// For the next [`PACE_BYTES`] of a body to come, or its end; of a body of any length for the
+    /// For the next `PACE_BYTES` (256 KiB) of a body to come, or its end; of a body of any length for the
     /// next piece of it.
     pub body_time: Duration,
     /// For a client to take the next piece of its answer.
