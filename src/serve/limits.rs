@@ -40,7 +40,7 @@ impl Default for Limits {
             connections_max: 4_096,
             body_bytes_max: 16 << 20,
             waiting_bytes_max: 128 << 20,
-            followers_max: 4_096,
+            followers_max: 1_536,
             header_bytes_max: 32 << 10,
             header_time: Duration::from_secs(10),
             body_time: Duration::from_secs(30),

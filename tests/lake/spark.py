@@ -118,4 +118,5 @@ def main():
         cluster.stop()
 
 
-main()
+if __name__ == "__main__":
+    main()
