@@ -39,7 +39,7 @@ impl Partitions {
     ///
     /// # Errors
     ///
-    /// As [`Store::open`]; [`Error::Missing`] for a partition that is not there.
+    /// As [`Store::open`]; [`Error::Options`] for a partition that is not there, or what is none.
     pub fn open(dir: impl AsRef<Path>, options: &Options) -> Result<Option<Partitions>, Error> {
         Partitions::open_in(&Env::real(options.allow_remote), dir.as_ref(), options)
     }
@@ -81,7 +81,7 @@ impl Partitions {
     /// # Errors
     ///
     /// [`Error::Options`] unless they are all partitions of one log, each once, with the same
-    /// currency and time range; [`Error::Missing`] for one that is not there.
+    /// currency and time range.
     pub fn of(mut stores: Vec<Store>) -> Result<Partitions, Error> {
         stores.sort_by_key(|store| store.partition().number());
         let of = merge::check_complete(&stores)?;

@@ -39,7 +39,11 @@ pub(super) fn open(env: &Env, dir: &Path, options: &Options) -> Result<Option<Ve
         let at = numbers.binary_search(&number).ok();
         let Some(store) = at.and_then(|at| stores.get_mut(at)).filter(|store| store.exists())
         else {
-            return Err(Error::Missing { path: place(&dir, number) });
+            let reason = format!(
+                "partition {here} is not in {}: bring it back, or restore it from its backup",
+                dir.display()
+            );
+            return Err(Error::Options { reason });
         };
         // One whose first segment is damaged does not tell which it is, and is read as far as that goes.
         if store.partition() != here {
@@ -77,11 +81,15 @@ pub(super) fn create(
         }
         return Ok(stores);
     }
-    if Store::open_in(env.clone(), dir.to_path_buf(), options.clone())?.exists() {
-        return refuse(format!(
-            "the log in {} has no partitions: to give it some, append its export to a new one",
-            dir.display()
-        ));
+    let whole = Store::open_in(env.clone(), dir.to_path_buf(), options.clone())?;
+    if whole.exists() {
+        return refuse(match whole.partition() {
+            Partition::WHOLE => format!(
+                "the log in {} has no partitions: to give it some, append its export to a new one",
+                dir.display()
+            ),
+            part => format!("the log in {} is itself a partition, {part}", dir.display()),
+        });
     }
     let new = dir.join(NEW);
     let made = make(env, &new, of, options)?;
