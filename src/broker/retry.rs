@@ -40,9 +40,8 @@ impl Retry {
 
     /// Waits before the next try. False if there is to be none.
     pub(super) async fn wait(&mut self) -> bool {
-        let doubled = FIRST.saturating_mul(1 << self.tries.min(16)).min(LONGEST);
+        let until = Instant::now() + pause(self.tries);
         self.tries = self.tries.saturating_add(1);
-        let until = Instant::now() + doubled;
         let over = self.give_up.map(|time| self.fine_at + time);
         loop {
             let now = Instant::now();
@@ -55,6 +54,11 @@ impl Retry {
             sleep(LOOK.min(until - now)).await;
         }
     }
+}
+
+/// How long to wait after so many tries.
+fn pause(tries: u32) -> Duration {
+    FIRST.saturating_mul(1 << tries.min(16)).min(LONGEST)
 }
 
 #[cfg(test)]
@@ -80,6 +84,12 @@ mod tests {
             retry.fine();
             assert!(retry.is_fresh() && retry.wait().await);
         });
+    }
+
+    #[test]
+    fn waits_grow_up_to_the_longest() {
+        let ms = [0, 1, 3, 6, 7, 40, u32::MAX].map(|tries| pause(tries).as_millis());
+        assert_eq!(ms, [50, 100, 400, 3_200, 5_000, 5_000, 5_000]);
     }
 
     #[test]

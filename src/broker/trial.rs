@@ -103,6 +103,19 @@ fn what_failed_is_sent_again_in_its_order() {
     // 1, 3 and 4 are sent again; 1 is lost once more.
     assert_eq!(counts, Counts { published: 5, duplicates: 1, retried: 4, unacknowledged: 0 });
     assert_eq!(all, kept([0, 2, 4, 5, 3, 1]));
+    let (_, counts, all) = publish(&[Fine, Lost, Fine, Lost, Untold, Fine], None);
+    assert_eq!(counts, Counts { published: 5, duplicates: 1, retried: 3, unacknowledged: 0 });
+    assert_eq!(all, kept([0, 2, 4, 5, 1, 3]));
+}
+
+#[test]
+fn what_is_under_way_is_not_acknowledged_yet() {
+    let (runtime, memory) = (runtime().expect("a runtime"), Memory::default());
+    let mut publisher = Publisher::new(runtime, memory, None, Arc::new(|| false), Box::new(|_| {}));
+    publisher.put(&mut messages(6)).expect("there is room for more");
+    assert_eq!(publisher.counts(), Counts { unacknowledged: 6, ..Counts::default() });
+    publisher.finish().expect("all is well");
+    assert_eq!(publisher.counts(), Counts { published: 6, ..Counts::default() });
 }
 
 #[test]
