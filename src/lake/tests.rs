@@ -139,6 +139,20 @@ fn a_stopped_export_leaves_whole_increments() {
 }
 
 #[test]
+fn a_manifest_that_is_gone_is_missed() {
+    let scene = Scene::new(200);
+    let dataset = scene.dataset();
+    exported(&dataset, &scene.store, true).unwrap();
+    fs::remove_file(scene.lake().join(manifest_name(Partition::WHOLE, 50))).unwrap();
+    let read = Chain::read(&*dataset.place, Partition::WHOLE).map(|_| ());
+    let exported = exported(&dataset, &scene.store, true).map(|_| ());
+    for found in [read, exported] {
+        let said = found.unwrap_err().to_string();
+        assert!(said.contains("begins at sequence 100"), "{said}");
+    }
+}
+
+#[test]
 fn partitions_share_a_dataset_and_strangers_do_not() {
     let part = |number| Options {
         partition: Some(Partition::new(number, 2).unwrap()),
