@@ -69,8 +69,9 @@
 //! The core is free of clocks, randomness and threads of its own: the disk and the first two are
 //! passed in at one place; [`read_blocks`] has threads that parse, and a replay, a digest and a long
 //! call as many threads as [`Options`] say: none but the caller's, if nothing is said. Cargo features: `cli` (the binary), `notify` (followers woken by the file
-//! system) and `remote` (the binary asks servers), all on by default; `parquet` (datasets for other
-//! engines) and `s3` (the same in an object store).
+//! system), `remote` (the binary asks servers) and `serve` (the server) are on by default; `nats` and
+//! `kafka` (events by way of a broker), `parquet` (datasets for other engines) and `s3` (the same in
+//! an object store) are not.
 
 #![cfg_attr(
     test,

@@ -23,7 +23,6 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::event::Rules;
 use crate::log::Env;
-use crate::partition::partition_of;
 use crate::store::{Customer, Options, Question, Span, Store, Top};
 
 /// All partitions of a log, in order of their numbers.
@@ -157,10 +156,5 @@ impl Partitions {
     pub fn close(self) -> Result<(), Error> {
         let closed: Vec<_> = self.stores.into_iter().map(Store::close).collect();
         closed.into_iter().collect()
-    }
-
-    /// The number of the partition that a customer belongs to.
-    pub fn number_of(&self, customer_id: &str) -> u16 {
-        partition_of(customer_id, self.of)
     }
 }

@@ -10,7 +10,7 @@ use ltvlog::{
 };
 
 use crate::model::Model;
-use crate::product::{call, options, queries, question};
+use crate::product::{call, options, place_of, queries, question};
 use crate::random::{Random, Scenario, each_seed};
 
 const COUNTS: [u16; 4] = [1, 2, 7, 64];
@@ -23,9 +23,7 @@ fn call_parts(parts: &mut Partitions, texts: &[Vec<u8>]) -> Came {
     let rules = parts.rules().clone();
     let mut rejected = Vec::new();
     let mut on_reject = |one: &Rejected<'_>| {
-        let place = usize::try_from(one.origin.line).unwrap() - 1;
-        assert!(one.text == texts[place], "the text of reject {place} is not what came");
-        rejected.push((place, one.rejection.reason.name()));
+        rejected.push(place_of(one, texts));
         Ok(())
     };
     let options = CallOptions { on_reject: Some(&mut on_reject), ..CallOptions::default() };

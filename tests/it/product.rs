@@ -31,14 +31,19 @@ pub fn options(terms: &Terms) -> Options {
 /// What a call came to: its receipt and every rejected place with its reason.
 pub type Came = Result<(Receipt, Vec<(usize, &'static str)>), Error>;
 
+/// The place of a rejected event among the texts of its call, and why it was rejected.
+pub fn place_of(one: &Rejected<'_>, texts: &[Vec<u8>]) -> (usize, &'static str) {
+    let place = usize::try_from(one.origin.line).unwrap() - 1;
+    assert!(one.text == texts[place], "the text of reject {place} is not what came");
+    (place, one.rejection.reason.name())
+}
+
 /// One append call. Where `settle_after` says so, the hold window ends inside it.
 pub fn call(store: &mut Store, texts: &[Vec<u8>], strict: bool, settle_after: usize) -> Came {
     let rules = store.rules().clone();
     let mut rejected = Vec::new();
     let mut on_reject = |one: &Rejected<'_>| {
-        let place = usize::try_from(one.origin.line).unwrap() - 1;
-        assert!(one.text == texts[place], "the text of reject {place} is not what came");
-        rejected.push((place, one.rejection.reason.name()));
+        rejected.push(place_of(one, texts));
         Ok(())
     };
     let mut call_options = CallOptions { strict, ..CallOptions::default() };
