@@ -4,10 +4,10 @@ use super::names::{Names, each_customer};
 use super::source::Source;
 use super::types::Record;
 use crate::Error;
-use crate::codec::{Batch, Named, RowKind, Rows};
+use crate::codec::{BATCH_EVENTS_MAX, Batch, Named, RowKind, Rows};
 
-/// After so many ids that were read one by one, all customers' ids are read.
-const ONE_BY_ONE_MAX: u32 = 1_000;
+/// After so many ids that were read one by one, at most, all customers' ids are read.
+const ONE_BY_ONE_MAX: u64 = 1_000;
 
 /// Appends the id of the customer with an ordinal; false if it does not know it.
 pub(super) type KnownIds = dyn Fn(u32, &mut String) -> bool + Send + Sync;
@@ -124,7 +124,9 @@ impl<'a> Ids<'a> {
         if self.all.as_ref().is_some_and(|all| at < all.len()) {
             return Ok(self.all.as_ref().and_then(|all| all.get(at)).map_or("", |id| id));
         }
-        if self.asked >= ONE_BY_ONE_MAX && self.all.is_none() {
+        // Each that is read by itself takes a batch to be unpacked, as each batch does for all.
+        let batches = self.source.end() / BATCH_EVENTS_MAX as u64;
+        if self.all.is_none() && u64::from(self.asked) > batches.min(ONE_BY_ONE_MAX) {
             let mut ids: Vec<Box<str>> = Vec::new();
             each_customer(self.source, &mut |id, _| ids.push(id.into()))?;
             self.one = ids.get(at).map_or("", |id| id).to_owned();

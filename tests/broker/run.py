@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 
+import guarded
 from cluster import Cluster
 
 PARTITIONS = 2
@@ -317,6 +318,11 @@ def main():
         moved_order(product)
         held_across_a_restart(product)
         lost_positions(product, cluster)
+        say("a disk that is full while a partition is read")
+        alone = Product(args.binary, cluster, dir, partitions=1, stream="alone")
+        say(f"  {guarded.full_disk(alone, events, EVENTS)}")
+        say("TLS and credentials")
+        guarded.only_who_is_known(product, args.server, lines, customer_of(0))
         say("all is well")
     finally:
         product.end()

@@ -8,14 +8,16 @@ mod monitor;
 mod outlet;
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::num::NonZeroU16;
 use std::time::Duration;
+use std::{io, iter};
 
-use async_nats::ConnectOptions;
 use async_nats::jetstream::context::{
     ContextBuilder, CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind,
 };
 use async_nats::jetstream::{Context, ErrorCode, stream};
+use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions};
 use tokio::runtime::Runtime;
 
 pub(crate) use self::inlet::NatsInlet;
@@ -62,14 +64,16 @@ async fn connect(place: &Place, stop: &Stop, note: &dyn Fn(&str)) -> Result<Cont
     let servers: Vec<&str> = place.servers.split(',').map(str::trim).collect();
     loop {
         let options = options(place).await?;
-        let what = format!("cannot connect to {}", place.servers);
         match options.connect(servers.as_slice()).await {
             Ok(client) => {
                 let context = ContextBuilder::new().timeout(ANSWER).max_ack_inflight(1 << 16);
                 return Ok(context.build(client));
             }
+            Err(error) if is_not_let_in(&error) => {
+                return Err(not_let_in(place, &error));
+            }
             Err(error) => {
-                let trouble = Trouble::passing(&what, &error);
+                let trouble = unreachable(place, &error);
                 if retry.is_fresh() {
                     note(&format!("{}; trying again", trouble.text()));
                 }
@@ -79,6 +83,51 @@ async fn connect(place: &Place, stop: &Stop, note: &dyn Fn(&str)) -> Result<Cont
             }
         }
     }
+}
+
+/// Whether the servers, or this side, refuse what there is to be let in with, and not only do not
+/// answer now. What TLS refuses comes as an I/O error with a cause.
+fn is_not_let_in(error: &ConnectError) -> bool {
+    match error.kind() {
+        ConnectErrorKind::ServerParse
+        | ConnectErrorKind::Authentication
+        | ConnectErrorKind::AuthorizationViolation => true,
+        ConnectErrorKind::Io | ConnectErrorKind::Tls => causes(error).any(|cause| {
+            let cause = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+            cause.is_some_and(|kind| LASTING.contains(&kind))
+        }),
+        ConnectErrorKind::Dns | ConnectErrorKind::TimedOut | ConnectErrorKind::MaxReconnects => {
+            false
+        }
+    }
+}
+
+/// A handshake that fails, an address that is none, a file that is not there or not to be read.
+const LASTING: [io::ErrorKind; 4] = [
+    io::ErrorKind::InvalidData,
+    io::ErrorKind::InvalidInput,
+    io::ErrorKind::NotFound,
+    io::ErrorKind::PermissionDenied,
+];
+
+/// What it was caused by, down to the first cause.
+fn causes(error: &ConnectError) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    iter::successors(error.source(), |&cause| cause.source())
+}
+
+/// What to do about it.
+fn not_let_in(place: &Place, error: &ConnectError) -> Trouble {
+    let is_violation = matches!(error.kind(), ConnectErrorKind::AuthorizationViolation);
+    let hint = match (is_violation, &place.access.credentials) {
+        (true, None) => ": `--creds FILE` says who asks",
+        (true, Some(_)) => ": the servers do not take these credentials",
+        (false, _) => "",
+    };
+    Trouble::Lasting(format!("{}{hint}", unreachable(place, error).text()))
+}
+
+fn unreachable(place: &Place, error: &ConnectError) -> Trouble {
+    Trouble::passing(&format!("cannot connect to {}", place.servers), error)
 }
 
 async fn options(place: &Place) -> Result<ConnectOptions, Trouble> {
