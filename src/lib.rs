@@ -144,6 +144,8 @@ pub use partitioned::{PartitionedCall, Partitions, SharedKeys};
 pub use projection::{
     CustomerStatistics, Digest, Frame, Lifespan, Projection, Statistics, TimeFrame, WeekStart,
 };
+#[cfg(any(feature = "kafka", feature = "nats"))]
+pub(crate) use store::Held;
 pub use store::{
     Backup, Call, CallOptions, Change, ChangeKind, CheckpointState, Copying, Customer, Follower,
     HoldMax, Info, Lost, OnCopying, OnReject, Options, Origin, Picked, Problem, Question, Receipt,

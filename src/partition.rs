@@ -54,43 +54,6 @@ impl Partition {
         })
     }
 
-    /// How many partitions the log has that these, sorted by number, are all of.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Options`] unless they are all partitions of one log, each once.
-    pub fn check_complete(sorted: impl Iterator<Item = Partition>) -> Result<NonZeroU16, Error> {
-        let mut sorted = sorted.peekable();
-        let refuse = |reason: String| Err(Error::Options { reason });
-        let Some(of) = sorted.peek().map(|first| first.of) else {
-            return refuse("no log was named".to_owned());
-        };
-        for number in 0..of.get() {
-            let here = Partition { number, of };
-            match sorted.next() {
-                Some(next) if next.of != of => {
-                    return refuse(format!("partitions {here} and {next} are not of one log"));
-                }
-                Some(next) if next.number < number => {
-                    return refuse(format!("partition {next} was named twice"));
-                }
-                Some(next) if next == here => {}
-                Some(_) | None => {
-                    return refuse(format!(
-                        "partition {here} was not named: an answer needs all of them"
-                    ));
-                }
-            }
-        }
-        match sorted.next() {
-            Some(next) if next.of != of => {
-                refuse(format!("partition {next} is not of the log of the {of} others"))
-            }
-            Some(next) => refuse(format!("partition {next} was named twice")),
-            None => Ok(of),
-        }
-    }
-
     /// Its number, from 0.
     pub fn number(self) -> u16 {
         self.number

@@ -1,11 +1,12 @@
 -- Every customer's statistics as ltvlog has them, over the whole dataset. DuckDB; needs `events` of
 -- files.sql. LTV is 52 x lifespan x revenue / weeks; it is kept exact, as a numerator and `weeks`.
 CREATE OR REPLACE VIEW current_orders AS
-  -- An order counts once: its latest event by event_time, then by sequence.
-  SELECT key, max_by(customer_id, (event_time, sequence)) AS customer_id,
+  -- An order counts once: its latest event by event_time, then by sequence. A key is its partition's
+  -- own: two partitions that have one key have two orders.
+  SELECT partition, key, max_by(customer_id, (event_time, sequence)) AS customer_id,
          max_by(total_amount, (event_time, sequence)) AS total_amount,
          max(event_time) AS event_time
-  FROM events WHERE type = 'ORDER' GROUP BY key;
+  FROM events WHERE type = 'ORDER' GROUP BY partition, key;
 
 -- Calendar weeks, Sunday to Saturday, UTC, by their number: week 0 began on Sunday 1970-01-04.
 CREATE OR REPLACE MACRO week_of_us(us) AS

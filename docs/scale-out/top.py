@@ -2,13 +2,14 @@
 
     spark-submit --master spark://HOST:7077 top.py DATASET [X]
 
-Prints one line of JSON. DATASET is a directory that all workers see; with the S3A connector it can be a URL, and then its
-manifests are read by Spark too.
+Prints one line of JSON. DATASET is a directory that all workers see. Its manifests are read by Spark as well, so that with the
+S3A connector it could be a URL, s3a://BUCKET/PREFIX; that was not tried. The driver holds the names of all files.
 """
 
 import json
 import sys
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 WEEK_US = 7 * 24 * 3600 * 1_000_000
@@ -17,9 +18,18 @@ SUNDAY_US = 3 * 24 * 3600 * 1_000_000  # 1970-01-04
 
 def files_of(spark, lake):
     """The files that the manifests name: what is committed, and nothing else."""
-    manifests = spark.read.option("multiLine", True).json(f"{lake}/manifest/*/*.json")
-    rows = manifests.selectExpr("explode(files) AS file").selectExpr("file.name AS name").collect()
-    return sorted(f"{lake}/{row.name}" for row in rows)
+    schema = "partition INT, first BIGINT, `end` BIGINT, files ARRAY<STRUCT<name: STRING>>"
+    try:
+        manifests = spark.read.schema(schema).option("multiLine", True).json(f"{lake}/manifest/*/*.json")
+        rows = manifests.selectExpr("partition", "first", "`end`", "files.name AS names").collect()
+    except AnalysisException as error:
+        sys.exit(f"no manifest in {lake}, which `ltvlog export --to DEST --all` would make: {error}")
+    ends = {}
+    for row in sorted(rows, key=lambda row: (row.partition, row.first)):
+        if row.first != ends.get(row.partition, 0):
+            sys.exit(f"a manifest is missing in {lake}: `ltvlog export --to DEST --check` tells which")
+        ends[row.partition] = row.end
+    return sorted(f"{lake}/{name}" for row in rows for name in row.names)
 
 
 STATISTICS = f"""
@@ -42,11 +52,11 @@ SELECT customer_id, last_name, first_us, last_us, visits, coalesce(orders, 0L) A
 FROM named LEFT JOIN ordered USING (customer_id) CROSS JOIN bounds
 """
 
-# An order counts once: its latest event by event_time, then by sequence.
+# An order counts once: its latest event by event_time, then by sequence. A key is its partition's own.
 ORDERS = """
 SELECT latest.* FROM (
   SELECT max_by(struct(customer_id, total_amount, event_time), struct(event_time, sequence)) AS latest
-  FROM events WHERE type = 'ORDER' GROUP BY key
+  FROM events WHERE type = 'ORDER' GROUP BY partition, key
 )
 """
 

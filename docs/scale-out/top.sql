@@ -3,6 +3,5 @@
 SELECT row_number() OVER (ORDER BY ltv_times_weeks DESC, encode(customer_id)) AS rank,
        customer_id, last_name, revenue, visits, orders, ltv_times_weeks, weeks,
        round(ltv_times_weeks / weeks, 2) AS ltv
-FROM statistics
-ORDER BY rank
-LIMIT 10;
+FROM (FROM statistics ORDER BY ltv_times_weeks DESC, encode(customer_id) LIMIT 10)
+ORDER BY rank;

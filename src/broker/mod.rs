@@ -70,6 +70,27 @@ fn told(what: &str, error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Refuses a stream or topic that was there already and keeps less than what would have been made, and
+/// only says so where nothing was to be made.
+fn refuse_less(
+    what: &str,
+    lacks: &[String],
+    create: bool,
+    note: &dyn Fn(&str),
+) -> Result<(), Trouble> {
+    let all = lacks.join("; ");
+    match (lacks.is_empty(), create) {
+        (true, _) => Ok(()),
+        (false, true) => Err(Trouble::Lasting(format!(
+            "{what} is there, and not as `--create` makes it: {all}. Alter it, or leave out `--create`"
+        ))),
+        (false, false) => {
+            note(&format!("{what} may lose what it has acknowledged: {all}"));
+            Ok(())
+        }
+    }
+}
+
 /// A message is on as many disks as the broker was told to keep it on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Acknowledged {
@@ -109,8 +130,20 @@ pub(crate) trait Inlet: Send {
     /// What the partition holds now.
     fn extent(&mut self) -> impl Future<Output = Result<Extent, Trouble>> + Send;
 
-    /// Begins to read at a position, whatever was read before.
-    fn begin(&mut self, at: u64) -> impl Future<Output = Result<(), Trouble>> + Send;
+    /// When the message at a position was stored, in µs since 1970, if there is one and the broker
+    /// tells.
+    fn stored_at(
+        &mut self,
+        position: u64,
+    ) -> impl Future<Output = Result<Option<i64>, Trouble>> + Send;
+
+    /// Begins to read at a position, whatever was read before; `takes_gaps` says to go on where
+    /// messages are gone, if the broker tells of that.
+    fn begin(
+        &mut self,
+        at: u64,
+        takes_gaps: bool,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send;
 
     /// Adds what there is, once there is something, until the parcel is full; nothing if nothing
     /// comes for as long as `wait`.

@@ -16,7 +16,7 @@ struct Placed {
     /// Where its text ends; it begins where the one before ends.
     end: usize,
     position: u64,
-    stored_at_us: i64,
+    stored_at_us: Option<i64>,
     lag: u64,
 }
 
@@ -25,8 +25,8 @@ struct Placed {
 pub(crate) struct Message<'p> {
     /// Its place in the partition.
     pub(crate) position: u64,
-    /// When the broker took it, by the broker's clock, in µs since 1970.
-    pub(crate) stored_at_us: i64,
+    /// When it was stored, in µs since 1970, if the broker tells.
+    pub(crate) stored_at_us: Option<i64>,
     /// How many messages were behind it when it was read.
     pub(crate) lag: u64,
     /// An event, unless somebody sent something else.
@@ -45,9 +45,9 @@ impl Parcel {
         self.text.len() >= BYTES_MAX || self.messages.len() >= MESSAGES_MAX
     }
 
-    /// The position of the last message.
-    pub(crate) fn last(&self) -> Option<u64> {
-        self.messages.last().map(|message| message.position)
+    /// The position of the last message, and when that was stored.
+    pub(crate) fn last(&self) -> Option<(u64, Option<i64>)> {
+        self.messages.last().map(|message| (message.position, message.stored_at_us))
     }
 
     /// The messages in order.
@@ -68,13 +68,13 @@ mod tests {
 
     #[test]
     fn messages_come_out_as_they_went_in() {
-        let of = |position, payload| Message { position, stored_at_us: 7, lag: 1, payload };
+        let of = |position, payload| Message { position, stored_at_us: Some(7), lag: 1, payload };
         let messages = [of(3, b"one".as_slice()), of(4, b""), of(9, b"three")];
         let mut parcel = Parcel::default();
         assert_eq!(parcel.last(), None);
         messages.iter().for_each(|message| parcel.push(*message));
         assert_eq!(parcel.messages().collect::<Vec<_>>(), messages);
-        assert_eq!(parcel.last(), Some(9));
+        assert_eq!(parcel.last(), Some((9, Some(7))));
     }
 
     #[test]
@@ -85,7 +85,7 @@ mod tests {
             let mut parcel = Parcel::default();
             for at in 1..=count {
                 assert!(!parcel.is_full(), "{at} of {count}");
-                parcel.push(Message { position: 1, stored_at_us: 0, lag: 0, payload });
+                parcel.push(Message { position: 1, stored_at_us: None, lag: 0, payload });
             }
             assert!(parcel.is_full());
         }

@@ -16,29 +16,50 @@ pub(crate) struct Position {
     /// When the stream was made, as the broker tells, if it does: a stream that was deleted and
     /// made again is another one.
     pub(crate) made: Option<String>,
+    /// When that message was stored, in µs since 1970, if it is known: where another one is found in
+    /// its place, the end of the stream was lost, or it is another stream.
+    pub(crate) stored_at_us: Option<i64>,
 }
 
+/// What to do about a stream that is not the one that was read.
+const ANEW: &str = "`--from-first` reads all of it, and what the log has already is a duplicate";
+/// Stands in a mark for what is not known.
+const UNKNOWN: &str = "-";
+
 impl Position {
-    /// As it stands in a mark: `12`, or `12 2017-01-06T12:46:46Z`.
+    /// As it stands in a mark: `12 2017-01-06T12:46:46Z 1483706806000000`, `12 - -`.
     pub(crate) fn mark(&self) -> Vec<u8> {
-        let mut text = self.last.to_string();
-        if let Some(made) = &self.made {
-            text.push(' ');
-            text.push_str(made);
-        }
-        text.into_bytes()
+        let made = self.made.as_deref().unwrap_or(UNKNOWN);
+        let stored = self.stored_at_us.map_or(UNKNOWN.to_owned(), |at| at.to_string());
+        format!("{} {made} {stored}", self.last).into_bytes()
     }
 
     /// Reads a mark.
     pub(crate) fn from_mark(mark: &[u8]) -> Option<Position> {
         let text = std::str::from_utf8(mark).ok()?;
-        let (last, made) = match text.split_once(' ') {
-            Some((last, made)) => (last, Some(made.to_owned())),
-            None => (text, None),
-        };
+        let (last, rest) = text.split_once(' ')?;
+        let (made, stored) = rest.split_once(' ')?;
         let is_plain = last.bytes().all(|byte| byte.is_ascii_digit());
         let last = last.parse().ok().filter(|_| is_plain)?;
-        Some(Position { last, made })
+        let made = Some(made).filter(|made| *made != UNKNOWN).map(str::to_owned);
+        let stored_at_us = match stored {
+            UNKNOWN => None,
+            told => Some(told.parse().ok()?),
+        };
+        Some(Position { last, made, stored_at_us })
+    }
+
+    /// Refuses a stream that has another message in the place of the last one; `found_us` is when that
+    /// was stored, if there is one.
+    pub(crate) fn agrees(&self, found_us: Option<i64>) -> Result<(), String> {
+        match (self.stored_at_us, found_us) {
+            (Some(then), Some(now)) if then != now => Err(format!(
+                "the log has read up to message {}, and that is another one here: the stream was made \
+                 anew, or lost what it had acknowledged; {ANEW}",
+                self.last
+            )),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -63,9 +84,9 @@ impl Extent {
 
     /// Where to read on behind a position, or why that cannot be.
     pub(crate) fn after(&self, position: Option<&Position>) -> Result<u64, String> {
-        let Some(Position { last, made }) = position else {
+        let Some(Position { last, made, .. }) = position else {
             return match self.first > self.origin {
-                true => Err(self.gone(self.origin)),
+                true => Err(gone(self.origin, self.first)),
                 false => Ok(self.first),
             };
         };
@@ -73,23 +94,28 @@ impl Extent {
             && then != now
         {
             return Err(format!(
-                "the log was read from a stream that was made at {then}, and this one was made at {now}"
+                "the log was read from a stream that was made at {then}, and this one was made at {now}; {ANEW}"
             ));
         }
         let next = last.checked_add(1).ok_or("the log's position is none that a broker has")?;
         if next > self.end {
             return Err(format!(
                 "the log has read up to {last}, and the last message here is {}: it was made anew, \
-                 or lost what it had acknowledged",
+                 or lost what it had acknowledged; {ANEW}",
                 self.end.saturating_sub(1)
             ));
         }
-        if next < self.first { Err(self.gone(next)) } else { Ok(next) }
+        if next < self.first { Err(gone(next, self.first)) } else { Ok(next) }
     }
+}
 
-    fn gone(&self, next: u64) -> String {
-        format!("the messages from {next} up to {} are gone, and were not read", self.first - 1)
-    }
+/// What is said where the messages from `next` on are no more; `first` is the first that is there.
+pub(crate) fn gone(next: u64, first: u64) -> String {
+    format!(
+        "the messages from {next} up to {} are gone, and were not read; `--from-first` goes on with \
+         what there is",
+        first.saturating_sub(1)
+    )
 }
 
 #[cfg(test)]
@@ -97,7 +123,7 @@ mod tests {
     use super::*;
 
     fn position(last: u64, made: Option<&str>) -> Position {
-        Position { last, made: made.map(str::to_owned) }
+        Position { last, made: made.map(str::to_owned), stored_at_us: None }
     }
 
     fn extent(origin: u64, first: u64, end: u64, made: Option<&str>) -> Extent {
@@ -106,14 +132,40 @@ mod tests {
 
     #[test]
     fn a_mark_is_read_as_it_is_written() {
-        for of in [position(0, None), position(u64::MAX, Some("2017-01-06T12:46:46.1Z"))] {
+        let known = Position {
+            stored_at_us: Some(-3),
+            ..position(u64::MAX, Some("2017-01-06T12:46:46.1Z"))
+        };
+        assert_eq!(known.mark(), b"18446744073709551615 2017-01-06T12:46:46.1Z -3");
+        assert_eq!(position(0, None).mark(), b"0 - -");
+        for of in [position(0, None), position(1, Some("now")), known] {
             assert_eq!(Position::from_mark(&of.mark()), Some(of));
         }
-        assert_eq!(position(12, Some("now")).mark(), b"12 now");
-        for wrong in ["", " ", "+1", "-1", "x", "1x", "18446744073709551616"] {
+        for wrong in [
+            "",
+            " ",
+            "12",
+            "12 -",
+            "+1 - -",
+            "-1 - -",
+            "x - -",
+            "1x - -",
+            "1 - x",
+            "18446744073709551616 - -",
+        ] {
             assert_eq!(Position::from_mark(wrong.as_bytes()), None, "{wrong:?}");
         }
         assert_eq!(Position::from_mark(b"\xff"), None);
+    }
+
+    #[test]
+    fn another_message_in_the_place_of_the_last_is_another_stream() {
+        let known = Position { stored_at_us: Some(7), ..position(3, None) };
+        assert_eq!(known.agrees(Some(7)), Ok(()));
+        assert_eq!(known.agrees(None), Ok(()), "it was dropped since");
+        assert_eq!(position(3, None).agrees(Some(7)), Ok(()), "the mark does not tell");
+        let told = known.agrees(Some(8)).expect_err("another one");
+        assert!(told.contains("up to message 3, and that is another one here"), "{told}");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! What was sent is kept until its acknowledgement has come. When one fails, all that are under way are
 //! waited for, and those that failed are sent again in the order in which they came. So the order
 //! within a partition is that of the source as long as nothing is sent again; what is sent again may
-//! come behind what had been sent after it.
+//! come behind what had been sent after it. A broker that cannot be sent one message is not offered
+//! the next one before that one has been acknowledged.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -82,7 +83,9 @@ impl<O: Outlet> Publisher<O> {
                 while way.is_full() {
                     way.land().await?;
                 }
-                way.send(message).await;
+                if !way.send(message).await {
+                    way.land_all().await?;
+                }
             }
             Ok(())
         })
@@ -92,12 +95,7 @@ impl<O: Outlet> Publisher<O> {
     pub(crate) fn finish(&mut self) -> Result<(), Trouble> {
         let Publisher { runtime, outlet, flight, flight_bytes, retry, note, counts } = self;
         let mut way = Way { outlet, flight, flight_bytes, retry, note, counts };
-        runtime.block_on(async {
-            while !way.flight.is_empty() {
-                way.land().await?;
-            }
-            Ok(())
-        })
+        runtime.block_on(way.land_all())
     }
 
     /// What became of them so far. Those under way count as not acknowledged.
@@ -122,39 +120,54 @@ impl<O: Outlet> Way<'_, O> {
         self.flight.len() >= MESSAGES_MAX || *self.flight_bytes >= BYTES_MAX
     }
 
-    async fn send(&mut self, message: Outgoing) {
-        let pending = self.outlet.send(&message).await;
+    /// Sends a message. False if that failed, as its acknowledgement will.
+    async fn send(&mut self, message: Outgoing) -> bool {
+        if self.flight.is_empty() && self.retry.is_fresh() {
+            // A broker that was asked for nothing has left nothing unanswered.
+            self.retry.fine();
+        }
+        let pending = self.retry.heed(self.outlet.send(&message)).await;
+        let is_sent = pending.is_ok();
         *self.flight_bytes += message.payload.len();
         self.flight.push_back(Flying { message, pending });
+        is_sent
+    }
+
+    /// Waits for the acknowledgements of all.
+    async fn land_all(&mut self) -> Result<(), Trouble> {
+        while !self.flight.is_empty() {
+            self.land().await?;
+        }
+        Ok(())
     }
 
     /// Waits for the acknowledgement of the one that was sent first.
     async fn land(&mut self) -> Result<(), Trouble> {
         let Some(failed) = self.first().await else { return Ok(()) };
         let mut failed = vec![failed];
+        let mut unsent = Vec::new();
         loop {
             while !self.flight.is_empty() {
                 failed.extend(self.first().await);
             }
-            let Some((_, trouble)) = failed.last() else {
+            failed.append(&mut unsent);
+            let lasting = failed.iter().find(|(_, why)| matches!(why, Trouble::Lasting(_)));
+            let Some((_, trouble)) = lasting.or(failed.first()) else {
                 (self.note)("the broker acknowledges again");
                 return Ok(());
             };
-            let trouble = trouble.clone();
-            if let Trouble::Passing(text) = &trouble
-                && self.retry.is_fresh()
-            {
-                (self.note)(&format!("{text}; trying again"));
-            }
-            let is_passing = matches!(trouble, Trouble::Passing(_));
-            if !is_passing || !self.retry.wait().await {
+            if !self.retry.again(trouble, self.note).await {
                 self.counts.unacknowledged += u64::try_from(failed.len()).unwrap_or(u64::MAX);
-                return Err(trouble);
+                return Err(trouble.clone());
             }
-            for (message, _) in std::mem::take(&mut failed) {
+            let mut again = std::mem::take(&mut failed).into_iter();
+            for (message, _) in again.by_ref() {
                 self.counts.retried += 1;
-                self.send(message).await;
+                if !self.send(message).await {
+                    break;
+                }
             }
+            unsent.extend(again);
         }
     }
 
@@ -163,7 +176,7 @@ impl<O: Outlet> Way<'_, O> {
         let Flying { message, pending } = self.flight.pop_front()?;
         *self.flight_bytes -= message.payload.len();
         let answer = match pending {
-            Ok(pending) => pending.await,
+            Ok(pending) => self.retry.heed(pending).await,
             Err(trouble) => Err(trouble),
         };
         match answer {

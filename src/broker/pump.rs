@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::parcel::Parcel;
 use super::position::Position;
@@ -19,6 +19,8 @@ const PARCELS_MAX: usize = 8;
 /// How long nothing comes before the broker is asked how much there is.
 const QUIET: Duration = Duration::from_millis(100);
 const QUIET_LONG: Duration = Duration::from_secs(1);
+/// How long there may be messages of which none comes.
+const STUCK: Duration = Duration::from_secs(30);
 
 /// What is told of a partition.
 #[derive(Debug)]
@@ -59,8 +61,19 @@ impl Pump {
         give_up: Option<Duration>,
         stop: Stop,
     ) -> Pump {
+        Pump::begin(runtime, inlet, start, Retry::new(give_up, stop), STUCK)
+    }
+
+    fn begin<I: Inlet + 'static>(
+        runtime: Runtime,
+        inlet: I,
+        start: Start,
+        retry: Retry,
+        stuck: Duration,
+    ) -> Pump {
         let (tell, told) = mpsc::channel(PARCELS_MAX);
-        runtime.spawn(Reading { inlet, start, tell, retry: Retry::new(give_up, stop) }.run());
+        let takes_gaps = start == Start::First;
+        runtime.spawn(Reading { inlet, start, takes_gaps, tell, retry, stuck }.run());
         Pump { told, runtime }
     }
 
@@ -89,8 +102,12 @@ impl Pump {
 struct Reading<I> {
     inlet: I,
     start: Start,
+    /// Reading goes on with what there is.
+    takes_gaps: bool,
     tell: mpsc::Sender<Told>,
     retry: Retry,
+    /// How long there may be messages of which none comes.
+    stuck: Duration,
 }
 
 /// Nobody listens any more, or the broker is in trouble.
@@ -140,26 +157,40 @@ impl<I: Inlet> Reading<I> {
             Start::First => extent.first,
             Start::Behind(position) => extent.after(position.as_ref()).map_err(Trouble::Lasting)?,
         };
-        self.inlet.begin(next).await?;
+        if let Start::Behind(Some(position)) = &self.start
+            && (extent.first..extent.end).contains(&position.last)
+        {
+            let found = self.inlet.stored_at(position.last).await?;
+            position.agrees(found).map_err(Trouble::Lasting)?;
+        }
+        self.inlet.begin(next, self.takes_gaps).await?;
         let made = extent.made();
         tell(&self.tell, Told::Begun { made: made.clone() }).await?;
-        let mut quiet = QUIET;
+        let (mut quiet, mut came_at) = (QUIET, Instant::now());
         loop {
             let mut parcel = Parcel::default();
             self.inlet.next(&mut parcel, quiet).await?;
             let told = match parcel.last() {
-                Some(last) => {
-                    self.start = Start::Behind(Some(Position { last, made: made.clone() }));
-                    quiet = QUIET;
+                Some((last, stored_at_us)) => {
+                    let position = Position { last, made: made.clone(), stored_at_us };
+                    self.start = Start::Behind(Some(position));
+                    (quiet, came_at) = (QUIET, Instant::now());
+                    self.retry.fine();
                     Told::Messages(parcel)
                 }
                 None => {
                     let lag = self.inlet.lag().await?;
-                    quiet = if lag == 0 { QUIET_LONG } else { QUIET };
+                    if lag > 0 && came_at.elapsed() >= self.stuck {
+                        let text = format!("there are {lag} messages more, and none of them comes");
+                        return Err(Trouble::Passing(text).into());
+                    }
+                    if lag == 0 {
+                        (quiet, came_at) = (QUIET_LONG, Instant::now());
+                        self.retry.fine();
+                    }
                     Told::Quiet { lag }
                 }
             };
-            self.retry.fine();
             tell(&self.tell, told).await?;
         }
     }
@@ -167,4 +198,65 @@ impl<I: Inlet> Reading<I> {
 
 async fn tell(to: &mpsc::Sender<Told>, told: Told) -> Result<(), Broken> {
     to.send(told).await.map_err(|_nobody_listens| Broken::Unheard)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::broker::position::Extent;
+    use crate::broker::runtime;
+
+    /// There is always one message more, which never comes.
+    struct Withholding;
+
+    impl Inlet for Withholding {
+        async fn extent(&mut self) -> Result<Extent, Trouble> {
+            Ok(Extent { origin: 0, first: 0, end: 1, made: None })
+        }
+
+        async fn stored_at(&mut self, _: u64) -> Result<Option<i64>, Trouble> {
+            Ok(None)
+        }
+
+        async fn begin(&mut self, _: u64, _: bool) -> Result<(), Trouble> {
+            Ok(())
+        }
+
+        async fn next(&mut self, _: &mut Parcel, wait: Duration) -> Result<(), Trouble> {
+            tokio::time::sleep(wait).await;
+            Ok(())
+        }
+
+        async fn lag(&mut self) -> Result<u64, Trouble> {
+            Ok(1)
+        }
+    }
+
+    #[test]
+    fn what_is_there_and_never_comes_is_trouble() {
+        let (runtime, stop) = (runtime().expect("a runtime"), Arc::new(|| false));
+        let retry = Retry::new(Some(Duration::from_millis(800)), stop);
+        let (start, stuck) = (Start::Behind(None), Duration::from_millis(300));
+        let mut pump = Pump::begin(runtime, Withholding, start, retry, stuck);
+        let (began, mut notes) = (Instant::now(), 0);
+        loop {
+            assert!(began.elapsed() < Duration::from_secs(30), "{notes} notes");
+            match pump.wait(Duration::from_millis(100)) {
+                Some(Told::Note(text)) => {
+                    assert!(text.contains("1 messages more, and none of them comes"), "{text}");
+                    notes += 1;
+                }
+                Some(Told::Failed(trouble)) => {
+                    assert!(matches!(trouble, Trouble::Passing(_)), "{trouble:?}");
+                    break;
+                }
+                Some(Told::Messages(_)) => panic!("nothing was given"),
+                Some(Told::Begun { .. } | Told::Quiet { .. }) | None => {}
+            }
+        }
+        assert_eq!(notes, 1);
+        pump.close();
+    }
 }

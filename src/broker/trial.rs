@@ -1,7 +1,8 @@
 //! A broker in memory that fails when it is told to, and what publisher and pump make of it.
 
 use std::collections::{HashSet, VecDeque};
-use std::future::{Ready, ready};
+use std::future::{pending, ready};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -23,8 +24,14 @@ struct Kept {
 #[derive(Clone, Copy, PartialEq)]
 enum Fate {
     Fine,
+    /// It cannot be sent.
+    Unsent,
+    /// Sending it does not end.
+    Stuck,
     /// It is not kept.
     Lost,
+    /// It is kept, and nothing is said of it.
+    Silent,
     /// It is kept, and that is not told.
     Untold,
     Refused,
@@ -33,26 +40,45 @@ enum Fate {
 #[derive(Clone, Default)]
 struct Memory(Arc<Mutex<Kept>>);
 
-impl Outlet for Memory {
-    type Pending = Ready<Result<Acknowledged, Trouble>>;
+impl Memory {
+    /// What becomes of the next message.
+    fn fate(&self) -> Fate {
+        self.0.lock().expect("nobody panicked").fates.pop_front().unwrap_or(Fate::Fine)
+    }
 
-    async fn send(&self, message: &Outgoing) -> Result<Self::Pending, Trouble> {
+    /// Keeps a message; whether it was there already.
+    fn keep(&self, message: &Outgoing) -> bool {
         let mut kept = self.0.lock().expect("nobody panicked");
-        let fate = kept.fates.pop_front().unwrap_or(Fate::Fine);
-        match fate {
-            Fate::Lost => return Err(Trouble::Passing("lost".to_owned())),
-            Fate::Refused => return Ok(ready(Err(Trouble::Lasting("refused".to_owned())))),
-            Fate::Fine | Fate::Untold => {}
-        }
-        let is_duplicate = !kept.ids.insert(message.id.clone());
-        if !is_duplicate {
+        let is_new = kept.ids.insert(message.id.clone());
+        if is_new {
             let text = String::from_utf8_lossy(&message.payload).into_owned();
             kept.messages.push((message.partition, text));
         }
-        Ok(ready(match fate {
-            Fate::Untold => Err(Trouble::Passing("untold".to_owned())),
-            _ => Ok(Acknowledged { is_duplicate }),
-        }))
+        !is_new
+    }
+}
+
+impl Outlet for Memory {
+    type Pending = Pin<Box<dyn Future<Output = Result<Acknowledged, Trouble>> + Send>>;
+
+    async fn send(&self, message: &Outgoing) -> Result<Self::Pending, Trouble> {
+        let passing = |text: &str| Trouble::Passing(text.to_owned());
+        let fate = self.fate();
+        match fate {
+            Fate::Unsent => return Err(passing("unsent")),
+            Fate::Stuck => pending().await,
+            Fate::Lost => return Ok(Box::pin(ready(Err(passing("lost"))))),
+            Fate::Refused => {
+                return Ok(Box::pin(ready(Err(Trouble::Lasting("refused".to_owned())))));
+            }
+            Fate::Fine | Fate::Untold | Fate::Silent => {}
+        }
+        let is_duplicate = self.keep(message);
+        Ok(match fate {
+            Fate::Untold => Box::pin(ready(Err(passing("untold")))),
+            Fate::Silent => Box::pin(pending()),
+            _ => Box::pin(ready(Ok(Acknowledged { is_duplicate }))),
+        })
     }
 
     fn payload_bytes_max(&self) -> usize {
@@ -131,6 +157,71 @@ fn what_is_never_acknowledged_is_told() {
     assert_eq!(all, kept([0, 1, 3, 4, 5, 0])[..5]);
 }
 
+/// Of what waits behind a message that cannot be sent nothing is offered: each would take as long.
+#[test]
+fn a_message_that_cannot_be_sent_ends_a_round() {
+    use Fate::{Fine, Lost, Stuck, Unsent};
+    let (sent, counts, all) = publish(&[Fine, Lost, Fine, Lost, Fine, Fine, Unsent], None);
+    assert_eq!(sent, Ok(()));
+    // 1 cannot be sent again at first, and 3 not before it.
+    assert_eq!(counts, Counts { published: 6, duplicates: 0, retried: 3, unacknowledged: 0 });
+    assert_eq!(all, kept([0, 2, 4, 5, 1, 3]));
+    let (sent, counts, all) = publish(&[Fine, Unsent, Unsent], None);
+    assert_eq!((sent, counts.published, counts.retried), (Ok(()), 6, 2));
+    assert_eq!(all, kept([0, 1, 2, 3, 4, 5]));
+    let began = Instant::now();
+    let give_up = Duration::from_millis(200);
+    let (sent, counts, _) = publish(&[[Lost; 6], [Stuck; 6]].concat(), Some(give_up));
+    assert!(sent.is_err() && began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_eq!((counts.published, counts.unacknowledged), (0, 6));
+}
+
+/// Neither the time nor a signal waits until each message has been waited for by itself.
+#[test]
+fn a_silent_broker_is_given_up_in_time() {
+    for (give_up, stop) in [(Some(Duration::from_millis(500)), false), (None, true)] {
+        let memory = Memory::default();
+        memory.0.lock().expect("fresh").fates =
+            [[Fate::Fine; 400], [Fate::Silent; 400]].concat().into();
+        let (began, stop) = (Instant::now(), Arc::new(move || stop));
+        let runtime = runtime().expect("a runtime");
+        let mut publisher = Publisher::new(runtime, memory, give_up, stop, Box::new(|_| {}));
+        publisher.put(&mut messages(800)).expect("there is room for more");
+        publisher.finish().expect_err("half of them are not acknowledged");
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        let counts = publisher.counts();
+        assert_eq!((counts.published, counts.unacknowledged, counts.retried), (400, 400, 0));
+    }
+}
+
+/// It is the time without an acknowledgement that counts, and not the time without a message.
+#[test]
+fn a_pause_of_the_source_is_not_the_brokers() {
+    let memory = Memory::default();
+    let (runtime, give_up) = (runtime().expect("a runtime"), Duration::from_millis(200));
+    let mut publisher = Publisher::new(
+        runtime,
+        memory.clone(),
+        Some(give_up),
+        Arc::new(|| false),
+        Box::new(|_| {}),
+    );
+    std::thread::park_timeout(2 * give_up);
+    memory.0.lock().expect("fresh").fates = [Fate::Lost].into();
+    publisher.put(&mut messages(1)).expect("there is room for more");
+    publisher.finish().expect("it is sent again");
+    assert_eq!(publisher.counts(), Counts { published: 1, retried: 1, ..Counts::default() });
+}
+
+/// What is final is not hidden by what is not.
+#[test]
+fn one_that_is_refused_ends_all() {
+    use Fate::{Fine, Lost, Refused};
+    let (sent, counts, _) = publish(&[Fine, Refused, Lost], None);
+    assert_eq!(sent, Err(Trouble::Lasting("refused".to_owned())));
+    assert_eq!((counts.published, counts.unacknowledged, counts.retried), (4, 2, 0));
+}
+
 /// A partition that breaks off after every third message, and may lose its beginning.
 struct Brittle {
     extent: Extent,
@@ -140,12 +231,21 @@ struct Brittle {
     seen: Arc<Mutex<Vec<u64>>>,
 }
 
+/// When a message was stored.
+fn stored_at(position: u64) -> Option<i64> {
+    i64::try_from(position).ok()?.checked_mul(1000)
+}
+
 impl Inlet for Brittle {
     async fn extent(&mut self) -> Result<Extent, Trouble> {
         Ok(self.extent.clone())
     }
 
-    async fn begin(&mut self, at: u64) -> Result<(), Trouble> {
+    async fn stored_at(&mut self, position: u64) -> Result<Option<i64>, Trouble> {
+        Ok(stored_at(position))
+    }
+
+    async fn begin(&mut self, at: u64, _takes_gaps: bool) -> Result<(), Trouble> {
         (self.at, self.left) = (at, 3);
         self.seen.lock().expect("nobody panicked").push(at);
         self.begun.push(at);
@@ -158,7 +258,12 @@ impl Inlet for Brittle {
             return Ok(());
         }
         // What broke off in the middle of a parcel is read again.
-        parcel.push(Message { position: self.at, stored_at_us: 0, lag: 0, payload: b"{}" });
+        parcel.push(Message {
+            position: self.at,
+            stored_at_us: stored_at(self.at),
+            lag: 0,
+            payload: b"{}",
+        });
         if self.left == 0 {
             return Err(Trouble::Passing("broken off".to_owned()));
         }
@@ -207,15 +312,20 @@ fn reading_goes_on_where_it_broke_off() {
     assert_eq!(given, (1..9).collect::<Vec<_>>());
     assert_eq!(begun, [1, 4, 7]);
     assert_eq!(ended, None);
-    let behind = Start::Behind(Some(Position { last: 6, made: Some("today".to_owned()) }));
-    let (given, begun, _) = pump(extent, behind);
-    assert_eq!((given, begun), (vec![7, 8], vec![7]));
+    let at_6 = |stored_at_us| Position { last: 6, made: Some("today".to_owned()), stored_at_us };
+    for known in [None, stored_at(6)] {
+        let (given, begun, _) = pump(extent.clone(), Start::Behind(Some(at_6(known))));
+        assert_eq!((given, begun), (vec![7, 8], vec![7]));
+    }
+    let (given, begun, ended) = pump(extent, Start::Behind(Some(at_6(stored_at(5)))));
+    assert_eq!((given, begun), (vec![], vec![]));
+    assert!(ended.expect("it ended").text().contains("message 6, and that is another one"));
 }
 
 #[test]
 fn reading_begins_anew_only_when_that_is_asked_for() {
     let extent = Extent { origin: 1, first: 5, end: 8, made: Some("today".to_owned()) };
-    for position in [None, Some(Position { last: 2, made: None })] {
+    for position in [None, Some(Position { last: 2, made: None, stored_at_us: None })] {
         let (given, begun, ended) = pump(extent.clone(), Start::Behind(position));
         assert_eq!((given, begun), (vec![], vec![]));
         assert!(ended.expect("it ended").text().contains("are gone"));

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::thread;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use super::args::{AppendArgs, Format, Shared, SyncArg};
 use super::failure::{Ending, Failure};
 use super::interrupt::Interrupt;
@@ -23,6 +25,9 @@ use crate::{
 
 /// More threads that parse than one thread that admits keeps up with.
 const THREADS_MAX: usize = 8;
+
+/// More open files than 1,024 partitions take, 4 for each.
+const FILES: u64 = 8_192;
 
 /// What became of the events that a command was fed.
 pub(crate) struct Fed {
@@ -216,12 +221,23 @@ fn partitions(
     asked: Option<u16>,
     options: &Options,
 ) -> Result<Option<Partitions>, Error> {
+    allow_files();
     // Whose batches are encoded on other threads, one for each log, would have more than there are
     // processors.
     let options = Options { threads: NonZero::<usize>::MIN, ..options.clone() };
     match asked.and_then(NonZero::<u16>::new) {
         Some(count) => Partitions::create(dir, count, &options).map(Some),
         None => Partitions::open(dir, &options),
+    }
+}
+
+/// Lets the process have as many files open as the most partitions take, if the system lets it.
+fn allow_files() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_some_and(|now| now < FILES) {
+        let current = Some(maximum.map_or(FILES, |most| most.min(FILES)));
+        // If not, whoever meets the end of them is told what to do.
+        setrlimit(Resource::Nofile, Rlimit { current, maximum }).ok();
     }
 }
 

@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use rustix::io::Errno;
+
 use super::out::say;
 use crate::Error;
 
@@ -161,13 +163,19 @@ fn advice(error: &Error) -> Option<&'static str> {
         Error::Missing { .. } => {
             Some("`ltvlog append FILE` begins one; `--log DIR` or LTVLOG_DIR names another")
         }
-        Error::Io { source, .. } => io_advice(source.kind()),
+        Error::Io { source, .. } => io_advice(source),
         // The command line appends alone.
         Error::Options { .. } | Error::Full | Error::Closed => None,
     }
 }
 
-fn io_advice(kind: io::ErrorKind) -> Option<&'static str> {
-    let is_full = matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+fn io_advice(error: &io::Error) -> Option<&'static str> {
+    if error.raw_os_error() == Some(Errno::MFILE.raw_os_error()) {
+        return Some(
+            "`ulimit -n 8192` lets what the shell starts have more files open; a partition that is \
+             appended to takes 4",
+        );
+    }
+    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     is_full.then_some("make room on the disk, then repeat the call; reading needs no room")
 }

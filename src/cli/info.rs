@@ -9,11 +9,11 @@ use super::out::Out;
 use super::table::{Column, Grid, count};
 use super::time::frame_text;
 use crate::wire::{FrameJson, InfoJson, PartsJson, instant};
-use crate::{Info, Question, SegmentInfo, Span, Store, TimeFrame};
+use crate::{Info, Partition, Question, SegmentInfo, Span, Store, TimeFrame};
 
 /// Runs the command.
 pub(crate) fn run(shared: &Shared, out: &mut Out) -> Result<Ending, Failure> {
-    let logs = Logs::existing_as_is(shared)?;
+    let logs = Logs::each_as_is(shared)?;
     match &logs {
         Logs::One(store) => print(&store.info()?, store.path().unwrap_or(Path::new("")), out)?,
         Logs::Parts(parts) => {
@@ -100,6 +100,9 @@ fn table(info: &Info, log: &Path) -> String {
     let range = &info.rules.time_range_us;
     let mut facts = Grid::pairs();
     facts.pair("log_id", format!("{:016x}", info.log_id));
+    if info.partition != Partition::WHOLE {
+        facts.pair("partition", info.partition.to_string());
+    }
     facts.pair("currency", currency(info));
     facts.pair("time_range", format!("{} to {}", instant(range.start), instant(range.end)));
     facts.pair("end", count(info.end));

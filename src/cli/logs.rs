@@ -8,6 +8,8 @@ use super::options;
 use super::out::say;
 use crate::{Customer, Error, Partition, Partitions, Question, Span, Store, Top};
 
+const AS_IS: NewLogArgs = NewLogArgs { currency: None, time_range: None };
+
 /// What `--log` names, which must be there.
 pub(crate) enum Logs {
     /// A log.
@@ -17,8 +19,26 @@ pub(crate) enum Logs {
 }
 
 impl Logs {
-    /// The logs, which must agree with what was asked for.
+    /// The logs, which must agree with what was asked for, for an answer that is put together.
     pub(crate) fn existing(shared: &Shared, new: &NewLogArgs) -> Result<Logs, Failure> {
+        let logs = Logs::open(shared, new)?;
+        if let Logs::One(store) = &logs {
+            note_part(store.partition());
+        }
+        Ok(logs)
+    }
+
+    /// The same, whatever they are.
+    pub(crate) fn existing_as_is(shared: &Shared) -> Result<Logs, Failure> {
+        Logs::existing(shared, &AS_IS)
+    }
+
+    /// The same, for what is done with each by itself.
+    pub(crate) fn each_as_is(shared: &Shared) -> Result<Logs, Failure> {
+        Logs::open(shared, &AS_IS)
+    }
+
+    fn open(shared: &Shared, new: &NewLogArgs) -> Result<Logs, Failure> {
         let options = options(shared, new);
         let existing = |dir: &Path| -> Result<Store, Failure> {
             let store = Store::open(dir, options.clone())?;
@@ -26,25 +46,16 @@ impl Logs {
             if store.exists() { Ok(store) } else { Err(missing().into()) }
         };
         let [dir] = &*shared.log else {
-            let stores = shared.log.iter().map(|dir| existing(dir));
+            let stores = shared.log.iter().map(|dir| match Partitions::open(dir, &options)? {
+                Some(parts) => Err(of_one(dir, &parts)),
+                None => existing(dir),
+            });
             return Ok(Logs::Parts(Partitions::of(stores.collect::<Result<_, _>>()?)?));
         };
-        if let Some(parts) = Partitions::open(dir, &options)? {
-            return Ok(Logs::Parts(parts));
+        match Partitions::open(dir, &options)? {
+            Some(parts) => Ok(Logs::Parts(parts)),
+            None => Ok(Logs::One(Box::new(existing(dir)?))),
         }
-        let store = existing(dir)?;
-        if store.partition() != Partition::WHOLE {
-            say::note(&format!(
-                "this is partition {} alone: an answer is of its customers, and not of all",
-                store.partition()
-            ));
-        }
-        Ok(Logs::One(Box::new(store)))
-    }
-
-    /// The same, whatever they are.
-    pub(crate) fn existing_as_is(shared: &Shared) -> Result<Logs, Failure> {
-        Logs::existing(shared, &NewLogArgs { currency: None, time_range: None })
     }
 
     /// Each of them.
@@ -84,22 +95,33 @@ impl Logs {
     }
 }
 
+/// Says that an answer is of one partition, if it is.
+pub(crate) fn note_part(partition: Partition) {
+    if partition != Partition::WHOLE {
+        say::note(&format!(
+            "this is partition {partition} alone: an answer is of its customers, and not of all"
+        ));
+    }
+}
+
 /// The directory of a command that works on one log.
 pub(crate) fn one(shared: &Shared) -> Result<&Path, Failure> {
     let [dir] = &*shared.log else {
         let reason = "this command is about one log, and several were named".to_owned();
         return Err(Failure::Usage(reason));
     };
-    let any = super::options(shared, &NewLogArgs { currency: None, time_range: None });
-    // What is wrong with the partitions is no business of a command about one of them.
-    if let Ok(Some(parts)) = Partitions::open(dir, &any) {
-        let reason = format!(
-            "the log in {0} has {1} partitions, and this command is about one of them: name it, as in \
-             --log {0}/partitions/00000",
-            dir.display(),
-            parts.count()
-        );
-        return Err(Failure::Other(reason));
+    if let Some(parts) = Partitions::open(dir, &options(shared, &AS_IS))? {
+        return Err(of_one(dir, &parts));
     }
     Ok(dir)
+}
+
+/// A partitioned log was named where one log is meant.
+fn of_one(dir: &Path, parts: &Partitions) -> Failure {
+    Failure::Other(format!(
+        "the log in {0} has {1} partitions, and one log is meant: name one of them, as in \
+         --log {0}/partitions/00000",
+        dir.display(),
+        parts.count()
+    ))
 }

@@ -22,8 +22,7 @@ pub(crate) struct Rejects {
     /// The last one, which says of a damaged archive that it is one.
     last: Option<String>,
     count: u64,
-    /// How many of them are on the disk.
-    #[cfg(any(feature = "kafka", feature = "nats"))]
+    /// How many of them are on the disk, or were shown as far as they are.
     saved: u64,
     /// Memory for the line at hand.
     line: String,
@@ -60,15 +59,7 @@ impl Rejects {
             Ok((path.to_path_buf(), BufWriter::new(file)))
         };
         let file = path.map(open).transpose()?;
-        Ok(Rejects {
-            file,
-            shown: Vec::new(),
-            last: None,
-            count: 0,
-            #[cfg(any(feature = "kafka", feature = "nats"))]
-            saved: 0,
-            line: String::new(),
-        })
+        Ok(Rejects { file, shown: Vec::new(), last: None, count: 0, saved: 0, line: String::new() })
     }
 
     /// The open file, to be compared with those that are read.
@@ -101,14 +92,25 @@ impl Rejects {
         }
     }
 
-    /// Hands what was taken so far to the disk.
+    /// Hands what was taken so far to the disk; without a file, shows the first of them now: whoever goes on
+    /// without an end may not come to [`Rejects::finish`].
     #[cfg(any(feature = "kafka", feature = "nats"))]
     pub(crate) fn save(&mut self) -> Result<(), Error> {
-        let Some((path, file)) = self.file.as_mut().filter(|_| self.count > self.saved) else {
+        if self.count == self.saved {
+            return Ok(());
+        }
+        let told = self.told();
+        self.saved = self.count;
+        let Some((path, file)) = &mut self.file else {
+            self.shown.iter().skip(told).for_each(|line| say::line(line));
             return Ok(());
         };
-        self.saved = self.count;
         save(file).map_err(|source| Error::Io { action: "write", path: path.clone(), source })
+    }
+
+    /// How many of those that are shown were shown already.
+    fn told(&self) -> usize {
+        usize::try_from(self.saved).map_or(SHOWN_MAX, |saved| saved.min(SHOWN_MAX))
     }
 
     /// Hands the file to the disk, or tells what was rejected; `strict`, what would have been.
@@ -139,13 +141,18 @@ impl Rejects {
             }
             None => {
                 let shown = self.shown.iter().chain(&self.last);
-                shown.clone().for_each(|line| say::line(line));
-                let kept = u64::try_from(shown.count()).unwrap_or(u64::MAX);
+                let kept = u64::try_from(shown.clone().count()).unwrap_or(u64::MAX);
+                shown.skip(self.told()).for_each(|line| say::line(line));
                 let more = match self.count.saturating_sub(kept) {
                     0 => String::new(),
                     more => format!(", {} of them not shown", count(more)),
                 };
-                say::note(&format!("{told}{more}; `--rejects FILE` keeps them"));
+                // A source of which something was saved has a mark, which is past it.
+                let keep = match self.saved {
+                    0 => "`--rejects FILE` keeps them",
+                    _ => "`--from-first --rejects FILE` reads them again and keeps them",
+                };
+                say::note(&format!("{told}{more}; {keep}"));
             }
         }
         Ok(())

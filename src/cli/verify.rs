@@ -8,7 +8,7 @@ use super::args::{Format, Shared, VerifyArgs};
 use super::failure::{BACKUP_ADVICE, Ending, Failure, is_backup};
 use super::logs::Logs;
 use super::out::{Out, say};
-use super::table::{Grid, count};
+use super::table::{self, Grid, count};
 use crate::{Error, Problem, SharedKeys, Verification};
 
 #[derive(Serialize)]
@@ -20,6 +20,9 @@ struct VerifyJson {
     bytes: u64,
     torn_bytes: u64,
     problems: Vec<ProblemJson>,
+    /// Further keys that two partitions share, if there are too many to name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unnamed: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -39,7 +42,7 @@ struct EventsJson {
 
 /// Runs the command.
 pub(crate) fn run(shared: &Shared, args: &VerifyArgs, out: &mut Out) -> Result<Ending, Failure> {
-    let mut damaged = true;
+    let (mut damaged, mut more) = (true, None);
     let mut read = |logs: Logs| -> Result<Verification, Error> {
         let mut whole = Verification::default();
         for store in logs.stores() {
@@ -49,9 +52,7 @@ pub(crate) fn run(shared: &Shared, args: &VerifyArgs, out: &mut Out) -> Result<E
         if let Logs::Parts(parts) = &logs {
             let SharedKeys { problems, unnamed } = parts.shared_keys()?;
             whole.problems.extend(problems);
-            if unnamed > 0 {
-                say::note(&format!("{} more keys are in two partitions", count(unnamed)));
-            }
+            more = Some(unnamed).filter(|unnamed| *unnamed > 0);
         }
         Ok(whole)
     };
@@ -73,6 +74,7 @@ pub(crate) fn run(shared: &Shared, args: &VerifyArgs, out: &mut Out) -> Result<E
             bytes: found.bytes,
             torn_bytes: found.torn_bytes,
             problems: found.problems.iter().map(|one| problem(&shared.log, one)).collect(),
+            unnamed: more,
         })?,
         Format::Csv => out.csv(&csv(&found))?,
         Format::Table => out.text(&table(&found))?,
@@ -81,10 +83,14 @@ pub(crate) fn run(shared: &Shared, args: &VerifyArgs, out: &mut Out) -> Result<E
     for problem in &found.problems {
         say::error(&sentence(problem));
     }
+    if let Some(more) = more {
+        say::note(&format!("{} more are like these, and not named", table::counted(more, "key")));
+    }
     if !ok && !damaged {
         say::help(
-            "no byte is damaged: two events have one key, and both count; whoever sends events gives \
-             each a key of its own",
+            "no byte is damaged: a key that two partitions share counts in both, and a customer in \
+             another partition than theirs counts there; whoever sends events gives each a key of its \
+             own, and each customer's to the customer's partition",
         );
     } else if !ok {
         say::help(if shared.log.iter().any(|log| is_backup(log)) {

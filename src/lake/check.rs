@@ -9,7 +9,7 @@ use parquet::file::serialized_reader::SerializedFileReader;
 use sha2::{Digest, Sha256};
 
 use super::Dataset;
-use super::chain::{read_about, read_manifest};
+use super::chain::{Chain, read_about, read_manifest};
 use super::manifest::{DATASET, FileEntry, Manifest, hex};
 use super::place::Place;
 use crate::{Error, Problem};
@@ -28,6 +28,8 @@ pub struct Checked {
     pub files: u64,
     /// Rows in them.
     pub rows: u64,
+    /// Events that are in no row, as only a later version than the one that exported can tell them.
+    pub skipped: u64,
     /// Bytes in them.
     pub bytes: u64,
     /// Parquet files that no manifest names: of an export that is under way, or was cut off.
@@ -46,38 +48,31 @@ impl Dataset {
     pub fn check(&self, on_progress: &mut dyn FnMut(u64) -> bool) -> Result<Checked, Error> {
         let place = &*self.place;
         let mut found = Checked::default();
-        match read_about(place) {
-            Ok(Some(_)) => {}
+        let about = match read_about(place) {
+            Ok(Some(about)) => Some(about),
             Ok(None) if place.list("manifest/")?.is_empty() => {
                 return Err(Error::Missing { path: place.shown(DATASET) });
             }
-            Ok(None) => found.note(place, DATASET, "it is not there".to_owned()),
-            Err(error) => found.note(place, DATASET, error.in_full()),
-        }
-        let mut ends = BTreeMap::new();
+            Ok(None) => found.note(place, DATASET, "it is not there, and manifests are".to_owned()),
+            Err(error) => found.note(place, DATASET, of_one_file(error)?),
+        };
+        let mut chains = BTreeMap::<_, Chain>::new();
         let mut named = HashSet::new();
-        for name in place.list("manifest/")? {
-            if !name.ends_with(".json") {
-                continue;
-            }
+        for name in place.find("manifest/", &|name| name.ends_with(".json"))? {
             let manifest = match read_manifest(place, &name) {
-                Err(error @ Error::Io { .. }) => return Err(error),
                 Err(error) => {
-                    found.note(place, &name, error.to_string());
+                    found.note::<()>(place, &name, of_one_file(error)?);
                     continue;
                 }
                 Ok(manifest) => manifest,
             };
-            let end = ends.entry((manifest.partition, manifest.partitions)).or_insert(0);
-            if manifest.first != *end {
-                found.note(
-                    place,
-                    &name,
-                    format!("the increment before it does not end at its beginning, but at {end}"),
-                );
+            let chain = chains.entry((manifest.partition, manifest.partitions)).or_default();
+            let of_another = about.as_ref().and_then(|about| about.differs(&manifest));
+            for reason in [of_another, chain.differs(&manifest)].into_iter().flatten() {
+                found.note::<()>(place, &name, reason);
             }
-            *end = manifest.end;
             found.increments += 1;
+            found.skipped += manifest.skipped();
             for file in &manifest.files {
                 found.file(place, &manifest, file)?;
                 named.insert(file.name.clone());
@@ -85,18 +80,20 @@ impl Dataset {
                     return Ok(found);
                 }
             }
+            chain.push(manifest);
         }
-        let files = place.list("events/")?;
-        let unnamed = files.iter().filter(|name| !named.contains(*name)).count();
-        found.unnamed_files = u64::try_from(unnamed).unwrap_or(u64::MAX);
-        found.partitions = u64::try_from(ends.len()).unwrap_or(u64::MAX);
+        let unnamed = place.find("events/", &|name| !named.contains(name))?;
+        found.unnamed_files = u64::try_from(unnamed.len()).unwrap_or(u64::MAX);
+        found.partitions = u64::try_from(chains.len()).unwrap_or(u64::MAX);
         Ok(found)
     }
 }
 
 impl Checked {
-    fn note(&mut self, place: &dyn Place, name: &str, reason: String) {
+    /// Adds what is wrong with a file, of which there is nothing then.
+    fn note<T>(&mut self, place: &dyn Place, name: &str, reason: String) -> Option<T> {
         self.problems.push(Problem { path: place.shown(name), offset: 0, reason, events: None });
+        None
     }
 
     fn file(
@@ -107,9 +104,13 @@ impl Checked {
     ) -> Result<(), Error> {
         self.files += 1;
         let path = place.shown(&entry.name);
-        let reason = match place.fetch(&entry.name)? {
-            None => Some("it is not there, although a manifest names it".to_owned()),
-            Some(file) => differs(file, entry).map_err(Error::io("read", &path))?,
+        let reason = match place.fetch(&entry.name) {
+            Ok(None) => Some("it is not there, although a manifest names it".to_owned()),
+            Ok(Some(file)) => match differs(file, entry).map_err(Error::io("read", &path)) {
+                Ok(reason) => reason,
+                Err(error) => Some(of_one_file(error)?),
+            },
+            Err(error) => Some(of_one_file(error)?),
         };
         match reason {
             None => {
@@ -122,6 +123,23 @@ impl Checked {
             }
         }
         Ok(())
+    }
+}
+
+/// What is wrong with a file that cannot be read; but a store that does not answer has no damage.
+fn of_one_file(error: Error) -> Result<String, Error> {
+    match error {
+        Error::Io { ref source, .. } if source.kind() == io::ErrorKind::Other => Err(error),
+        Error::Io { action, source, .. } => Ok(format!("cannot {action} it: {source}")),
+        Error::Format { reason, .. } => Ok(format!("it needs a newer ltvlog: {reason}")),
+        Error::Corrupt { reason, .. } => Ok(reason),
+        Error::Locked { .. }
+        | Error::Rejected { .. }
+        | Error::Poisoned { .. }
+        | Error::Full
+        | Error::Closed
+        | Error::Missing { .. }
+        | Error::Options { .. } => Err(error),
     }
 }
 

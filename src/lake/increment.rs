@@ -5,6 +5,7 @@
 
 use std::num::NonZeroU16;
 use std::ops::Range;
+use std::path::Path;
 
 use super::columns::{Columns, Same, customer_of};
 use super::file::Writing;
@@ -26,14 +27,6 @@ pub(super) struct Common {
     pub(super) buckets: NonZeroU16,
     pub(super) currency: [u8; 3],
     pub(super) run: String,
-}
-
-/// What was exported.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sums {
-    pub(super) rows: u64,
-    pub(super) files: u64,
-    pub(super) bytes: u64,
 }
 
 /// An increment in the making.
@@ -115,7 +108,7 @@ impl Increment {
     }
 
     /// Makes it part of the dataset: all files first, then the manifest that names them.
-    pub(super) fn commit(mut self, place: &dyn Place, common: &Common) -> Result<Sums, Error> {
+    pub(super) fn commit(mut self, place: &dyn Place, common: &Common) -> Result<Manifest, Error> {
         for number in 0..common.buckets.get() {
             let holds = self.buckets.get(usize::from(number));
             if holds.is_some_and(|bucket| bucket.columns.rows() > 0) {
@@ -132,7 +125,7 @@ impl Increment {
         let (drafts, files) = finished.collect::<Result<(Vec<Draft>, Vec<FileEntry>), Error>>()?;
         let name = manifest_name(common.partition, self.range.start);
         if let Err(error) = publish(place, drafts, &files) {
-            // What cannot be removed now is removed after the next export.
+            // What cannot be removed now is removed by the next export.
             remove(place, &files).ok();
             // Whoever was quicker may have tidied up already.
             let is_overtaken = matches!(place.read(&name), Ok(Some(_)));
@@ -141,13 +134,19 @@ impl Increment {
         let manifest = self.manifest(common, files);
         let bytes = manifest.encode();
         // A failure here does not tell whether the manifest is there, so the files must stay.
-        if !place.create(&name, &bytes)? && place.read(&name)?.as_deref() != Some(&bytes) {
-            remove(place, &manifest.files).ok();
-            return Err(overtaken(place, common));
+        if place.create(&name, &bytes)? {
+            return Ok(manifest);
         }
-        let bytes = manifest.files.iter().map(|file| file.bytes).sum();
-        let files = u64::try_from(manifest.files.len()).unwrap_or(u64::MAX);
-        Ok(Sums { rows: manifest.rows, files, bytes })
+        match place.read(&name)? {
+            // It was made at the first of several tries, whose answer was lost.
+            Some(theirs) if theirs == bytes => Ok(manifest),
+            Some(_) => {
+                remove(place, &manifest.files).ok();
+                Err(overtaken(place, common))
+            }
+            // A store that is still busy with the first try refuses the next one, too.
+            None => Err(unknown(&place.shown(&name))),
+        }
     }
 
     fn manifest(&self, common: &Common, files: Vec<FileEntry>) -> Manifest {
@@ -193,10 +192,20 @@ fn remove(place: &dyn Place, files: &[FileEntry]) -> Result<(), Error> {
 
 fn overtaken(place: &dyn Place, common: &Common) -> Error {
     let reason = format!(
-        "another export of partition {} to {} was quicker, and this one left nothing there: let \
-         one end before the next one begins; run it again to add what is still new",
+        "another export of partition {} to {} was quicker, and what this one began counts for \
+         nothing: let one end before the next one begins; run it again to add what is still new",
         common.partition,
         place.shown("").display()
+    );
+    Error::Options { reason }
+}
+
+/// The store says that there is a file, and that there is none.
+pub(super) fn unknown(path: &Path) -> Error {
+    let reason = format!(
+        "the store refused to make {} because it is there, and then did not find it, so whether it \
+         will be there is not known: run the export again in a minute",
+        path.display()
     );
     Error::Options { reason }
 }

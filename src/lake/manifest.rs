@@ -3,6 +3,8 @@
 //! An increment is there when its manifest is. The manifest's name tells its partition and first
 //! sequence and nothing else, so that of two that begin at the same place only one can be made.
 
+use std::num::NonZeroU16;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -114,6 +116,23 @@ impl About {
         let is_sound = |about: &About| (1..=BUCKETS_MAX).contains(&about.buckets);
         about.filter(is_sound).ok_or(Fault::Corrupt("it does not say what a dataset has in common"))
     }
+
+    /// Into how many buckets customers are divided.
+    pub(super) fn buckets(&self) -> NonZeroU16 {
+        NonZeroU16::new(self.buckets).expect("a dataset with no bucket is not read")
+    }
+
+    /// Why a manifest is not of this dataset, if it is not.
+    pub(super) fn differs(&self, manifest: &Manifest) -> Option<String> {
+        let ours = (self.buckets, self.partitions);
+        let theirs = (manifest.buckets, manifest.partitions);
+        (ours != theirs).then(|| {
+            format!(
+                "it has {} buckets of {} partitions, and {DATASET} has {} of {}",
+                theirs.0, theirs.1, ours.0, ours.1
+            )
+        })
+    }
 }
 
 impl Manifest {
@@ -137,29 +156,50 @@ impl Manifest {
         if manifest.clone().checked().encode() != bytes {
             return Err(Fault::Corrupt("the manifest does not match its own checksum"));
         }
-        let rows = manifest.files.iter().try_fold(0_u64, |rows, file| rows.checked_add(file.rows));
-        let is_sound = manifest.name().as_deref() == Some(name)
-            && manifest.first < manifest.end
-            && rows == Some(manifest.rows)
-            && manifest.files.iter().all(|file| file.is_sound(&manifest));
+        let is_sound = Partition::new(manifest.partition, manifest.partitions)
+            .is_ok_and(|partition| manifest.is_sound(partition, name));
         is_sound.then_some(manifest).ok_or(Fault::Corrupt("the manifest contradicts itself"))
     }
 
-    fn name(&self) -> Option<String> {
-        let partition = Partition::new(self.partition, self.partitions).ok()?;
-        Some(manifest_name(partition, self.first))
+    /// Sequences that are no rows: events that only a later version can tell.
+    pub(super) fn skipped(&self) -> u64 {
+        (self.end - self.first).saturating_sub(self.rows)
+    }
+
+    /// The checksum has no key, so that whoever edits a manifest can make it anew: what follows
+    /// trusts the numbers.
+    fn is_sound(&self, partition: Partition, name: &str) -> bool {
+        let rows = self.files.iter().try_fold(0_u64, |rows, file| rows.checked_add(file.rows));
+        let last = self.files.iter().map(|file| file.end).max();
+        manifest_name(partition, self.first) == name
+            && is_id(&self.log_id)
+            && is_id(&self.run)
+            && (1..=BUCKETS_MAX).contains(&self.buckets)
+            && (self.first..self.end).contains(&self.last.sequence)
+            && rows == Some(self.rows)
+            && self.rows <= self.end - self.first
+            // So no file is named twice.
+            && self.files.is_sorted_by(|one, next| one.bucket < next.bucket)
+            && self.files.iter().all(|file| file.is_sound(self, partition))
+            && last == self.last.sequence.checked_add(1)
     }
 }
 
 impl FileEntry {
-    fn is_sound(&self, manifest: &Manifest) -> bool {
-        let place = format!("events/bucket={}/", self.bucket);
-        let base = self.name.strip_prefix(&place);
-        base.is_some_and(|base| !base.contains('/'))
+    fn is_sound(&self, manifest: &Manifest, partition: Partition) -> bool {
+        self.name == file_name(partition, manifest.first, &manifest.run, self.bucket)
             && self.bucket < manifest.buckets
             && manifest.first <= self.first
+            && self.first < self.end
             && self.end <= manifest.end
+            && self.rows <= self.end - self.first
     }
+}
+
+/// Whether it is a number as [`hex`] writes those of logs and of exports.
+fn is_id(text: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.len() == 16 && text.bytes().all(is_digit)
 }
 
 /// The directory of a partition's manifests.
@@ -183,13 +223,14 @@ pub(super) fn file_prefix(partition: Partition) -> String {
     format!("{}-of-{}-", partition.number(), partition.of())
 }
 
-/// Where the increment begins that a file, or a draft, was made for, if its name says that it is
-/// one of this partition.
-pub(super) fn first_of_file(name: &str, partition: Partition) -> Option<u64> {
+/// Where the increment begins that a file, or a draft, was made for, and by whom, if its name says
+/// that it is one of this partition.
+pub(super) fn maker_of_file(name: &str, partition: Partition) -> Option<(u64, &str)> {
     let base = name.rsplit('/').next()?.strip_prefix(&file_prefix(partition))?;
-    let (first, run) = base.split_once('-')?;
-    let is_ours = first.len() == 20 && (run.ends_with(".parquet") || run.ends_with(".json"));
-    first.parse().ok().filter(|_| is_ours)
+    let (first, rest) = base.split_once('-')?;
+    let is_ours = first.len() == 20 && (rest.ends_with(".parquet") || rest.ends_with(".json"));
+    let run = rest.split_once('-').map_or(rest, |(run, _)| run);
+    first.parse().ok().filter(|_| is_ours).map(|first| (first, run))
 }
 
 fn known_version(bytes: &[u8]) -> Result<(), Fault> {

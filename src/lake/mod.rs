@@ -1,4 +1,4 @@
-//! A log as Parquet files, for engines that compute elsewhere: DuckDB, Spark, any lakehouse.
+//! A log as Parquet files, for engines that compute elsewhere: DuckDB, Spark and the like.
 //!
 //! A dataset takes the events of a log, or of all partitions of one, in increments. Each is a file
 //! for each bucket of customers, and a manifest that is written last and makes them part of the
@@ -49,6 +49,11 @@ use crate::{Error, Partition, Record, Store};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Panics
+///
+/// A dataset in an object store waits for its requests in a runtime of its own, so its calls panic
+/// within another one: from asynchronous code use `tokio::task::spawn_blocking`.
 pub struct Dataset {
     place: Box<dyn Place>,
 }
@@ -83,6 +88,8 @@ pub struct Exported {
     pub end: u64,
     /// Events added.
     pub rows: u64,
+    /// Events below `end` that were left out for good: only a later version can tell them.
+    pub skipped: u64,
     /// Increments added.
     pub increments: u64,
     /// Files added.
@@ -116,8 +123,8 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// [`Error::Options`] if the dataset is another log's, has other buckets, or another export
-    /// was quicker; damage met on the way; what the disk, or the place, says. Increments that are
+    /// [`Error::Options`] if the dataset is another log's, has other buckets, another export was
+    /// quicker, or the store has no conditional puts; damage met on the way; what the disk, or the place, says. Increments that are
     /// complete stay in each case.
     pub fn export(
         &self,
@@ -130,20 +137,22 @@ impl Dataset {
         let sealed = info.segments.iter().filter(|segment| segment.sealed);
         let sealed_end = sealed.map(|segment| segment.end).max().unwrap_or(0);
         let end = if options.all { info.synced_end } else { sealed_end.min(info.synced_end) };
+        let about = chain::agree(place, store, options.buckets)?;
         let common = Common {
             log_id: format!("{:016x}", info.log_id),
             partition: store.partition(),
-            buckets: chain::agree(place, store, options.buckets)?,
+            buckets: about.buckets(),
             currency: info.rules.currency,
             run: run()?,
         };
-        let chain = Chain::read(place, common.partition)?;
+        let mut chain = Chain::read(place, common.partition, &about)?;
         chain.continues(place, store, &common.log_id)?;
         let mut done = Exported {
             partition: common.partition,
             first: chain.end(),
             end: chain.end(),
             rows: 0,
+            skipped: 0,
             increments: 0,
             files: 0,
             bytes: 0,
@@ -151,11 +160,13 @@ impl Dataset {
             complete: true,
         };
         if done.end < end {
+            chain::excludes(place, &about)?;
             let most = options.increment_events_max.get();
-            let run = Run { place, common: &common, end, most, done: &mut done, open: None };
+            let (done, chain) = (&mut done, &mut chain);
+            let run = Run { place, common: &common, end, most, done, chain, open: None };
             run.all(store, on_progress)?;
         }
-        Chain::read(place, common.partition)?.tidy(place, common.partition)?;
+        chain.tidy(place, common.partition)?;
         done.left = info.end.saturating_sub(done.end);
         Ok(done)
     }
@@ -170,6 +181,7 @@ struct Run<'a> {
     /// Sequences of an increment, at most.
     most: u64,
     done: &'a mut Exported,
+    chain: &'a mut Chain,
     open: Option<Increment>,
 }
 
@@ -209,13 +221,14 @@ impl Run<'_> {
     }
 
     fn commit(&mut self, increment: Increment) -> Result<(), Error> {
-        let end = increment.end();
-        let sums = increment.commit(self.place, self.common)?;
-        self.done.end = end;
+        let manifest = increment.commit(self.place, self.common)?;
+        self.done.end = manifest.end;
         self.done.increments += 1;
-        self.done.rows += sums.rows;
-        self.done.files += sums.files;
-        self.done.bytes += sums.bytes;
+        self.done.rows += manifest.rows;
+        self.done.skipped += manifest.skipped();
+        self.done.files += u64::try_from(manifest.files.len()).unwrap_or(u64::MAX);
+        self.done.bytes += manifest.files.iter().map(|file| file.bytes).sum::<u64>();
+        self.chain.push(manifest);
         Ok(())
     }
 }

@@ -146,17 +146,22 @@ impl Place for Objects {
         Ok(Some(file))
     }
 
-    fn list(&self, dir: &str) -> Result<Vec<String>, Error> {
-        let list = self.store.list(Some(&self.path(dir)));
-        let found = self.runtime.block_on(list.try_collect::<Vec<_>>());
-        let found = found.map_err(|error| self.failed("list", dir, error))?;
+    fn find(&self, dir: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<String>, Error> {
         let prefix = self.prefix.parts().count();
         let name = |path: &Path| {
             let parts: Vec<String> =
                 path.parts().skip(prefix).map(|part| part.as_ref().to_owned()).collect();
             parts.join("/")
         };
-        let mut names: Vec<String> = found.iter().map(|meta| name(&meta.location)).collect();
+        let mut list = self.store.list(Some(&self.path(dir)));
+        let found = self.runtime.block_on(async {
+            let mut names = Vec::new();
+            while let Some(meta) = list.try_next().await? {
+                names.extend(Some(name(&meta.location)).filter(|name| wanted(name)));
+            }
+            Ok(names)
+        });
+        let mut names = found.map_err(|error| self.failed("list", dir, error))?;
         names.sort();
         Ok(names)
     }

@@ -61,8 +61,13 @@ pub(super) trait Place {
     /// A file to read, if there is one.
     fn fetch(&self, name: &str) -> Result<Option<File>, Error>;
 
+    /// The names of all files below a directory that are wanted, in order.
+    fn find(&self, dir: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<String>, Error>;
+
     /// The names of all files below a directory, in order.
-    fn list(&self, dir: &str) -> Result<Vec<String>, Error>;
+    fn list(&self, dir: &str) -> Result<Vec<String>, Error> {
+        self.find(dir, &|_| true)
+    }
 
     /// Removes a file; it is no failure if there is none.
     fn remove(&self, name: &str) -> Result<(), Error>;
@@ -78,6 +83,22 @@ impl Directory {
 
     fn draft_path(&self, name: &str) -> PathBuf {
         self.0.join(DRAFTS).join(name.rsplit('/').next().unwrap_or(name))
+    }
+
+    /// Makes the directories safe from power cuts that another export made, and may have been
+    /// killed before it did: what a manifest names must not be lost below it.
+    fn settle(&self) -> Result<(), Error> {
+        for dir in [self.path("events"), self.path("manifest")] {
+            if dir.exists() {
+                sync_dir(&dir)?;
+            }
+        }
+        sync_dir(&self.0)?;
+        match sync_parent(&self.0) {
+            // No export made anything in a directory that may not be read.
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => Ok(()),
+            synced => synced,
+        }
     }
 }
 
@@ -118,6 +139,7 @@ impl Place for Directory {
         let written = draft.write_all(bytes).and_then(|()| draft.as_file().sync_all());
         written.map_err(Error::io("write a draft of", &path))?;
         make_parents(&path)?;
+        self.settle()?;
         // Unlike a rename, a link puts nothing in place of what is there.
         match fs::hard_link(draft.path(), &path) {
             // Whoever was quicker may have tidied up already.
@@ -140,10 +162,15 @@ impl Place for Directory {
 
     fn fetch(&self, name: &str) -> Result<Option<File>, Error> {
         let path = self.path(name);
-        present(File::open(&path)).map_err(Error::io("open", &path))
+        // To open a pipe waits for whoever writes to it.
+        let open = || match fs::metadata(&path)?.is_file() {
+            true => File::open(&path),
+            false => Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file")),
+        };
+        present(open()).map_err(Error::io("open", &path))
     }
 
-    fn list(&self, dir: &str) -> Result<Vec<String>, Error> {
+    fn find(&self, dir: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<String>, Error> {
         let mut names = Vec::new();
         let mut dirs = vec![dir.to_owned()];
         while let Some(dir) = dirs.pop() {
@@ -154,9 +181,11 @@ impl Place for Directory {
                 // No file of a dataset has a name that is not ASCII.
                 let Ok(name) = entry.file_name().into_string() else { continue };
                 let kind = entry.file_type().map_err(Error::io("look at", &entry.path()))?;
-                match kind.is_dir() {
-                    true => dirs.push(format!("{dir}{name}/")),
-                    false => names.push(format!("{dir}{name}")),
+                let name = format!("{dir}{name}");
+                if kind.is_dir() {
+                    dirs.push(name + "/");
+                } else if wanted(&name) {
+                    names.push(name);
                 }
             }
         }
@@ -204,7 +233,11 @@ fn make_parents(path: &Path) -> Result<(), Error> {
 }
 
 fn sync_parent(path: &Path) -> Result<(), Error> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
+fn sync_dir(dir: &Path) -> Result<(), Error> {
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     let synced = File::open(dir).and_then(|file| file.sync_all());
     synced.map_err(Error::io("sync the directory", dir))
 }

@@ -42,7 +42,7 @@ pub(super) fn schema() -> Result<TypePtr, ParquetError> {
     parse_message_type(SCHEMA).map(Arc::new)
 }
 
-/// How they are written. LZ4 is what the log has already, and every reader knows it.
+/// How they are written. LZ4 is what the log has already; Spark reads it since 3.5.
 pub(super) fn properties() -> WriterPropertiesPtr {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::LZ4_RAW)

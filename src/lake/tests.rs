@@ -8,8 +8,10 @@ use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::record::RowAccessor;
 
-use super::chain::Chain;
-use super::manifest::{About, Manifest, file_name, first_of_file, manifest_name};
+use super::chain::read_manifest;
+use super::manifest::{
+    About, DATASET, FileEntry, Manifest, file_name, maker_of_file, manifest_dir, manifest_name,
+};
 use super::place::{Directory, Place};
 use super::*;
 use crate::{Event, Options, partition_of};
@@ -74,10 +76,22 @@ fn exported(dataset: &Dataset, store: &Store, all: bool) -> Result<Exported, Err
     dataset.export(store, &options(all, 50), &mut |_, _| true)
 }
 
+/// All increments, which follow each other.
+fn manifests(dataset: &Dataset, partition: Partition) -> Vec<Manifest> {
+    let (place, mut end) = (&*dataset.place, 0);
+    let names = place.list(&manifest_dir(partition)).unwrap();
+    let read = names.iter().map(|name| {
+        let manifest = read_manifest(place, name).unwrap();
+        assert_eq!(manifest.first, std::mem::replace(&mut end, manifest.end));
+        manifest
+    });
+    read.collect()
+}
+
 /// Sequences, buckets and keys of all rows that the manifests name, by sequence.
 fn rows(dataset: &Dataset, partition: Partition) -> Vec<(u64, u16, String)> {
     let mut found = Vec::new();
-    for manifest in Chain::read(&*dataset.place, partition).unwrap().manifests {
+    for manifest in manifests(dataset, partition) {
         for entry in &manifest.files {
             let file = dataset.place.fetch(&entry.name).unwrap().unwrap();
             let reader = SerializedFileReader::new(file).unwrap();
@@ -97,7 +111,7 @@ fn rows(dataset: &Dataset, partition: Partition) -> Vec<(u64, u16, String)> {
 
 /// All events up to the chain's end are there, each once.
 fn is_whole_prefix(dataset: &Dataset, partition: Partition) -> u64 {
-    let end = Chain::read(&*dataset.place, partition).unwrap().end();
+    let end = manifests(dataset, partition).last().map_or(0, |manifest| manifest.end);
     let rows = rows(dataset, partition);
     let sequences: Vec<u64> = rows.iter().map(|row| row.0).collect();
     assert_eq!(sequences, (0..end).collect::<Vec<_>>());
@@ -144,12 +158,10 @@ fn a_manifest_that_is_gone_is_missed() {
     let dataset = scene.dataset();
     exported(&dataset, &scene.store, true).unwrap();
     fs::remove_file(scene.lake().join(manifest_name(Partition::WHOLE, 50))).unwrap();
-    let read = Chain::read(&*dataset.place, Partition::WHOLE).map(|_| ());
-    let exported = exported(&dataset, &scene.store, true).map(|_| ());
-    for found in [read, exported] {
-        let said = found.unwrap_err().to_string();
-        assert!(said.contains("begins at sequence 100"), "{said}");
-    }
+    let said = exported(&dataset, &scene.store, true).unwrap_err().to_string();
+    assert!(said.contains("begins at sequence 100"), "{said}");
+    let found = dataset.check(&mut |_| true).unwrap();
+    assert!(found.problems[0].reason.contains("begins at sequence 100"), "{found:?}");
 }
 
 #[test]
@@ -176,7 +188,7 @@ fn partitions_share_a_dataset_and_strangers_do_not() {
     assert_eq!(dataset.check(&mut |_| true).unwrap().partitions, 2);
     let whole = Scene::new(8);
     let said = exported(&dataset, &whole.store, true).unwrap_err().to_string();
-    assert!(said.contains("a number of partitions of 2, and not 1"), "{said}");
+    assert!(said.contains("has 2 partitions, and not 1"), "{said}");
     let store = Store::open(dir.path().join("another"), part(1)).unwrap();
     assert!(matches!(exported(&dataset, &store, true), Err(Error::Missing { .. })));
     let other = Scene::of(80, part(1));
@@ -202,7 +214,7 @@ fn a_manifest_is_read_as_it_is_written_and_no_other_way() {
         assert!(Manifest::decode(&name, &wrong).is_err(), "byte {at}");
         assert!(Manifest::decode(&name, &bytes[..at]).is_err(), "cut at {at}");
     }
-    let about = dataset.place.read(super::manifest::DATASET).unwrap().unwrap();
+    let about = dataset.place.read(DATASET).unwrap().unwrap();
     assert_eq!(About::decode(&about).unwrap().encode(), about);
 }
 
@@ -211,10 +223,10 @@ fn a_file_tells_whose_it_is_by_its_name() {
     let part = |number| Partition::new(number, 11).unwrap();
     let name = file_name(part(1), 123, "00ff", 7);
     assert_eq!(name, "events/bucket=7/1-of-11-00000000000000000123-00ff-7.parquet");
-    assert_eq!(first_of_file(&name, part(1)), Some(123));
-    assert_eq!(first_of_file(&name, Partition::new(1, 2).unwrap()), None);
+    assert_eq!(maker_of_file(&name, part(1)), Some((123, "00ff")));
+    assert_eq!(maker_of_file(&name, Partition::new(1, 2).unwrap()), None);
     for stranger in ["1-of-11-5-00ff.parquet", "x.parquet", "1-of-11-00000000000000000123-a.txt"] {
-        assert_eq!(first_of_file(stranger, part(1)), None, "{stranger}");
+        assert_eq!(maker_of_file(stranger, part(1)), None, "{stranger}");
     }
 }
 
@@ -247,6 +259,8 @@ fn what_another_made_is_not_made_again_and_leftovers_go() {
     drop(place.draft("events/x.parquet").unwrap());
     assert_eq!(place.list("drafts/").unwrap(), [""; 0]);
 }
+
+mod strangers;
 
 #[cfg(feature = "s3")]
 mod stores;

@@ -41,6 +41,7 @@ impl Writer {
         settings.check()?;
         let paths = Paths::of(dir);
         let dir_lock = lock_dir(env, dir)?;
+        paths.refuse_partitioned(&*env.disk)?;
         paths.refuse_remote(&*env.disk)?;
         let head_file = head_file::read(&*env.disk, &paths)?.map(|bytes| HeadFile::decode(&bytes));
         let examination = Examination {
@@ -97,7 +98,8 @@ struct Opened {
     tally: Tally,
 }
 
-pub(super) fn lock_dir(env: &Env, dir: &Path) -> Result<Box<dyn Lock>, Error> {
+/// Locks a directory as a writer does; made if it is not there.
+pub(crate) fn lock_dir(env: &Env, dir: &Path) -> Result<Box<dyn Lock>, Error> {
     let lock = match lock_retrying(env, dir) {
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             make_dirs(&*env.disk, dir)?;

@@ -55,6 +55,19 @@ impl Paths {
         self.dir.join(format!("head{TMP}"))
     }
 
+    /// Refuses a directory that has logs as its partitions, and is none itself. Whoever makes them holds
+    /// the lock that a writer has when it asks.
+    pub(crate) fn refuse_partitioned(&self, disk: &dyn Disk) -> Result<(), Error> {
+        if names(disk, &self.partitions)?.is_empty() {
+            return Ok(());
+        }
+        let reason = format!(
+            "the log in {0} has partitions: append to all of them, or to one, as {0}/partitions/00000",
+            self.dir.display()
+        );
+        Err(Error::Options { reason })
+    }
+
     /// Refuses a file system whose locks and syncs cannot be trusted.
     pub(crate) fn refuse_remote(&self, disk: &dyn Disk) -> Result<(), Error> {
         match disk.is_remote(&self.dir) {
@@ -126,6 +139,52 @@ pub(super) fn parent_of(path: &Path) -> &Path {
 pub(crate) fn nested(disk: &dyn Disk, one: &Path, other: &Path) -> Result<bool, Error> {
     let (one, other) = (resolve(disk, one)?, resolve(disk, other)?);
     Ok(one.starts_with(&other) || other.starts_with(&one))
+}
+
+/// The partitioned log in whose `partitions` a directory lies.
+pub(crate) struct Among {
+    /// The partitioned log's directory.
+    log: PathBuf,
+    /// The directory's path within `partitions`.
+    pub(crate) below: PathBuf,
+    /// One of the partitions that are there.
+    pub(crate) fellow: PathBuf,
+}
+
+impl Among {
+    /// Looks where a directory lies that is there or not; none if it lies among no partitions.
+    pub(crate) fn find(disk: &dyn Disk, dir: &Path) -> Result<Option<Among>, Error> {
+        let found = resolve(disk, dir)?;
+        for (up, place) in found.ancestors().enumerate() {
+            if !place.ends_with("partitions") {
+                continue;
+            }
+            for name in names(disk, place)? {
+                let is_number = name.len() == 5 && name.bytes().all(|byte| byte.is_ascii_digit());
+                let fellow = place.join(name);
+                if !is_number || names(disk, &Paths::of(&fellow).segments)?.is_empty() {
+                    continue;
+                }
+                // As it was named, if the name goes that far.
+                let named = dir.ancestors().nth(up + 1).filter(|log| !log.as_os_str().is_empty());
+                let log = named.unwrap_or(parent_of(place)).to_path_buf();
+                let below = found.strip_prefix(place).unwrap_or(Path::new("")).to_path_buf();
+                return Ok(Some(Among { log, below, fellow }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A log made in that directory would stand in the way of them.
+    pub(crate) fn refuse<T>(&self, dir: &Path) -> Result<T, Error> {
+        let reason = format!(
+            "{} lies among the partitions of the log in {log}, and is none of them: name {log}, or make \
+             a log elsewhere",
+            dir.display(),
+            log = self.log.display()
+        );
+        Err(Error::Options { reason })
+    }
 }
 
 /// The path without links, as far as it is there.

@@ -21,8 +21,8 @@ pub struct PartitionedCall<'a> {
 
 impl Partitions {
     /// Begins a call to all partitions, and hands it to `feed`, which gives it events and finishes
-    /// it. Every partition has a hold window of its own. A synced end that is reported is how many
-    /// events of all partitions are on the disk.
+    /// it. A hold window counts the events of all partitions. A synced end that is reported is how
+    /// many events of all partitions are on the disk, and not which: only the receipt covers all.
     ///
     /// # Errors
     ///
@@ -86,7 +86,10 @@ impl PartitionedCall<'_> {
     pub fn push(&mut self, event: &Event<'_>, text: &[u8], at: Origin) -> Result<(), Error> {
         let customer = if event.kind.is_customer() { &event.key } else { &event.customer_id };
         let number = usize::from(partition_of(customer, self.of));
-        self.calls.get_mut(number).map_or(Ok(()), |call| call.push(event, text, at))
+        for (call, at_number) in self.calls.iter_mut().zip(0..) {
+            if at_number == number { call.push(event, text, at)? } else { call.pass(1)? }
+        }
+        Ok(())
     }
 
     /// Counts and reports an event that never was one, as [`Call::reject`] does.
@@ -113,13 +116,14 @@ impl PartitionedCall<'_> {
         }
         for (call, places) in self.calls.iter_mut().zip(&self.places) {
             call.push_some(block, places.iter().copied(), source)?;
+            call.pass(block.len() - places.len())?;
         }
         Ok(())
     }
 
     /// Settles, writes and syncs all partitions. A strict call is finished if no partition rejects
-    /// anything. A call that is not strict, and fails in one partition, may have written others:
-    /// giving the same events again is safe.
+    /// anything. A call that fails while it writes one partition, strict or not, may have written
+    /// others: giving the same events again is safe.
     ///
     /// # Errors
     ///

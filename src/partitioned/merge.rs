@@ -3,26 +3,88 @@
 use std::cmp::Reverse;
 use std::num::NonZeroU16;
 
+use super::Partitions;
 use crate::error::Error;
+use crate::event::{Rules, write_time_shortest};
 use crate::partition::Partition;
 use crate::projection::ltv::Measure;
 use crate::projection::{Frame, TimeFrame};
-use crate::store::{Customer, Question, Span, Store, Top};
+use crate::store::{Customer, Question, Span, Top};
 use crate::top::TopX;
 
-/// How many partitions the log has that these, sorted by number, are all of.
-pub(super) fn check_complete(stores: &[Store]) -> Result<NonZeroU16, Error> {
-    let of = Partition::check_complete(stores.iter().map(Store::partition))?;
-    let unlike = stores.iter().zip(stores.iter().skip(1)).find(|(a, b)| a.rules() != b.rules());
-    if let Some((one, other)) = unlike {
-        let (one, other) = (one.partition(), other.partition());
-        let reason = format!(
-            "partitions {one} and {other} have different currencies or time ranges: they are not of \
-             one log"
-        );
-        return Err(Error::Options { reason });
+impl Partitions {
+    /// How many partitions the log has that these are all of, each with its rules and what it is
+    /// called. What nothing tells is whether partitions of the same number, currency and time range
+    /// were made for one log.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Options`] unless they are all partitions of one log, each once, with the same
+    /// currency and time range.
+    pub fn check_complete<'r>(
+        named: impl IntoIterator<Item = (Partition, &'r Rules, String)>,
+    ) -> Result<NonZeroU16, Error> {
+        let refuse = |reason: String| Err(Error::Options { reason });
+        let mut named: Vec<_> = named.into_iter().collect();
+        let Some((first, rules, name)) = named.first() else {
+            return refuse("no log was named".to_owned());
+        };
+        let of = first.of();
+        let is_other = |part: Partition, has: &Rules| part.of() != of || has != *rules;
+        if let Some((part, has, other)) = named.iter().find(|(part, has, _)| is_other(*part, has)) {
+            let unlike = if part.of() == of { unlike(rules, has) } else { None };
+            let (one, two) = unlike.unwrap_or_else(|| (what(*first), what(*part)));
+            return refuse(format!("{name} {one}, and {other} {two}: they are not of one log"));
+        }
+        named.sort_by_key(|(part, ..)| part.number());
+        for ((a, _, one), (b, _, other)) in named.iter().zip(named.iter().skip(1)) {
+            if a != b {
+                continue;
+            }
+            return refuse(if one == other {
+                format!("{one} was named twice")
+            } else if of == NonZeroU16::MIN {
+                format!(
+                    "{one} and {other} are logs of their own, and not partitions of one: name one"
+                )
+            } else {
+                format!("{one} and {other} are both partition {a}: one of them is too many")
+            });
+        }
+        match (0..of.get()).zip(named.iter().map(|(part, ..)| part.number())).find(|(a, b)| a != b)
+        {
+            None if named.len() == usize::from(of.get()) => Ok(of),
+            gap => {
+                let missing = gap.map_or(named.len(), |(number, _)| usize::from(number));
+                refuse(format!(
+                    "partition {missing}/{of} was not named: an answer needs all of them"
+                ))
+            }
+        }
     }
-    Ok(of)
+}
+
+/// What a log is, of those that should be partitions of one.
+fn what(partition: Partition) -> String {
+    match partition {
+        Partition::WHOLE => "is a log of its own".to_owned(),
+        part => format!("is partition {part}"),
+    }
+}
+
+/// How the rules of two logs differ, if they do.
+fn unlike(one: &Rules, other: &Rules) -> Option<(String, String)> {
+    let told = |rules: &Rules| {
+        if one.currency != other.currency {
+            return format!("is in {}", String::from_utf8_lossy(&rules.currency));
+        }
+        let mut text = "takes times from ".to_owned();
+        write_time_shortest(rules.time_range_us.start, &mut text);
+        text.push_str(" to ");
+        write_time_shortest(rules.time_range_us.end, &mut text);
+        text
+    };
+    (one != other).then(|| (told(one), told(other)))
 }
 
 impl Top {
@@ -39,8 +101,10 @@ impl Top {
         let spans = parts.iter().filter_map(|part| part.span);
         let span = spans.reduce(|a, b| union(a, b, question));
         let currency = parts.first().map_or(*b"USD", |part| part.currency);
-        if parts.iter().any(|part| part.currency != currency) {
-            return refuse("the logs have different currencies".to_owned());
+        if let Some(other) = parts.iter().find(|part| part.currency != currency) {
+            let [one, other] = [currency, other.currency]
+                .map(|letters| String::from_utf8_lossy(&letters).into_owned());
+            return refuse(format!("one log is in {one}, and another in {other}"));
         }
         let end = parts.iter().map(|part| part.end).sum();
         let mut top = TopX::new(x);
@@ -53,7 +117,7 @@ impl Top {
             .into_iter()
             .map(|(_, Reverse(ById(customer)))| customer.measured(span, question))
             .collect();
-        // Who stands twice has the same value and stands side by side, or is a different customer.
+        // One who is in two parts is seen here if both places are among the top x of all.
         let mut ids: Vec<&str> = customers.iter().map(|one| &*one.customer_id).collect();
         ids.sort_unstable();
         if let Some(id) = ids.chunk_by(|a, b| a == b).find(|same| same.len() > 1) {

@@ -79,11 +79,13 @@ impl Partitions {
     ///
     /// # Errors
     ///
-    /// [`Error::Options`] unless they are all partitions of one log, each once, with the same
-    /// currency and time range.
+    /// As [`Partitions::check_complete`].
     pub fn of(mut stores: Vec<Store>) -> Result<Partitions, Error> {
+        let of = Partitions::check_complete(stores.iter().map(|store| {
+            let name = store.path().map_or_else(String::new, |dir| dir.display().to_string());
+            (store.partition(), store.rules(), name)
+        }))?;
         stores.sort_by_key(|store| store.partition().number());
-        let of = merge::check_complete(&stores)?;
         Ok(Partitions { stores, of, place: None })
     }
 

@@ -8,7 +8,7 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::log::{Env, Paths, make_dirs, names};
+use crate::log::{Among, Env, Paths, lock_dir, make_dirs, names};
 use crate::partition::Partition;
 use crate::planted::planted;
 use crate::store::{Options, Store};
@@ -22,11 +22,19 @@ fn place(dir: &Path, number: u16) -> PathBuf {
 
 /// All partitions of the log in `dir`, in order; none if it is not partitioned.
 pub(super) fn open(env: &Env, dir: &Path, options: &Options) -> Result<Option<Vec<Store>>, Error> {
-    let dir = Paths::of(dir).partitions;
+    let log = dir;
+    let dir = Paths::of(log).partitions;
     let names = names(&*env.disk, &dir)?;
     // Hidden names are somebody else's.
-    let names: Vec<_> = names.iter().filter(|name| !name.starts_with('.')).collect();
-    let numbers = names.iter().map(|name| number(&dir, name)).collect::<Result<Vec<_>, _>>()?;
+    let names = names.iter().filter(|name| !name.starts_with('.'));
+    let (mut numbers, mut strangers) = (Vec::new(), Vec::new());
+    for name in names {
+        match number(name) {
+            Some(number) => numbers.push(number),
+            None => strangers.push(&**name),
+        }
+    }
+    refuse_strangers(&dir, &strangers)?;
     let open = |number: u16, partition: Option<Partition>| {
         let options = Options { partition, ..options.clone() };
         Store::open_in(env.clone(), place(&dir, number), options)
@@ -34,6 +42,15 @@ pub(super) fn open(env: &Env, dir: &Path, options: &Options) -> Result<Option<Ve
     let opened = numbers.iter().map(|number| open(*number, None));
     let mut stores = opened.collect::<Result<Vec<_>, _>>()?;
     let Some(of) = stores.iter().map(|store| store.partition().of()).max() else { return Ok(None) };
+    refuse_whole(env, log)?;
+    // Where all first segments are damaged, nothing tells but how many there are.
+    let of = if of > NonZeroU16::MIN { of } else { count(&numbers) };
+    if let Some(number) = numbers.iter().find(|number| **number >= of.get()) {
+        let place = place(&dir, *number);
+        let reason =
+            format!("{} is one too many for {of} partitions: move it elsewhere", place.display());
+        return Err(Error::Options { reason });
+    }
     for number in 0..of.get() {
         let here = Partition::new(number, of.get())?;
         let at = numbers.binary_search(&number).ok();
@@ -53,13 +70,42 @@ pub(super) fn open(env: &Env, dir: &Path, options: &Options) -> Result<Option<Ve
     Ok(Some(stores))
 }
 
+fn count(numbers: &[u16]) -> NonZeroU16 {
+    u16::try_from(numbers.len()).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MIN)
+}
+
 /// The number that a partition's directory is named by.
-fn number(dir: &Path, name: &str) -> Result<u16, Error> {
-    let number = name.parse().ok().filter(|number| place(dir, *number).ends_with(name));
-    number.ok_or_else(|| {
-        let reason = format!("{} is no partition: move it elsewhere", dir.join(name).display());
-        Error::Options { reason }
-    })
+fn number(name: &str) -> Option<u16> {
+    name.parse().ok().filter(|number| place(Path::new(""), *number).as_os_str() == name)
+}
+
+/// Refuses what is in `partitions` beside them.
+fn refuse_strangers(dir: &Path, names: &[&str]) -> Result<(), Error> {
+    let dir = dir.display();
+    let reason = match names {
+        [] => return Ok(()),
+        [name] => format!("{name} in {dir} is no partition: move it elsewhere"),
+        names if names.contains(&"segments") => format!(
+            "a log lies in {dir}, beside the partitions: move what it consists of, {}, to a directory of \
+             its own",
+            names.join(", ")
+        ),
+        names => format!("{} in {dir} are no partitions: move them elsewhere", names.join(", ")),
+    };
+    Err(Error::Options { reason })
+}
+
+/// Refuses a log that lies beside the directory of its partitions.
+fn refuse_whole(env: &Env, log: &Path) -> Result<(), Error> {
+    if !Store::open_in(env.clone(), log.to_path_buf(), Options::default())?.exists() {
+        return Ok(());
+    }
+    let reason = format!(
+        "{0} has both a log of its own and partitions of one, in {0}/partitions: move one of the two \
+         elsewhere",
+        log.display()
+    );
+    Err(Error::Options { reason })
 }
 
 /// The same, made if there are none.
@@ -69,6 +115,41 @@ pub(super) fn create(
     of: NonZeroU16,
     options: &Options,
 ) -> Result<Vec<Store>, Error> {
+    if let Some(stores) = there(env, dir, of, options)? {
+        return Ok(stores);
+    }
+    // Nobody makes a log of either kind there meanwhile; who did before is seen now.
+    let _alone = lock_dir(env, dir)?;
+    if let Some(stores) = there(env, dir, of, options)? {
+        return Ok(stores);
+    }
+    let new = dir.join(NEW);
+    let made = make(env, &new, of, options)?;
+    let made_in = Paths::of(dir).partitions;
+    match env.disk.rename(&new, &made_in) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+            let reason = format!(
+                "{} is not empty, and holds no partitions: move what is in it elsewhere",
+                made_in.display()
+            );
+            return Err(Error::Options { reason });
+        }
+        Err(error) => return Err(Error::io("rename to its final name", &new)(error)),
+    }
+    // Their locks were held until here. Their new name is durable before anything is in them.
+    drop(made);
+    let stores = open(env, dir, options)?;
+    stores.ok_or(Error::Missing { path: made_in })
+}
+
+/// The partitions that are there, if they are so many; none if there is no log of either kind.
+fn there(
+    env: &Env,
+    dir: &Path,
+    of: NonZeroU16,
+    options: &Options,
+) -> Result<Option<Vec<Store>>, Error> {
     let refuse = |reason: String| Err(Error::Options { reason });
     if let Some(stores) = open(env, dir, options)? {
         let there = stores.first().map_or(of, |store| store.partition().of());
@@ -79,7 +160,7 @@ pub(super) fn create(
                 dir.display()
             ));
         }
-        return Ok(stores);
+        return Ok(Some(stores));
     }
     let whole = Store::open_in(env.clone(), dir.to_path_buf(), options.clone())?;
     if whole.exists() {
@@ -91,24 +172,7 @@ pub(super) fn create(
             part => format!("the log in {} is itself a partition, {part}", dir.display()),
         });
     }
-    let new = dir.join(NEW);
-    let made = make(env, &new, of, options)?;
-    let there = Paths::of(dir).partitions;
-    match env.disk.rename(&new, &there) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-            return refuse(format!(
-                "another process made partitions in {} meanwhile, and nothing was written: repeat \
-                 the command",
-                dir.display()
-            ));
-        }
-        Err(error) => return Err(Error::io("rename to its final name", &new)(error)),
-    }
-    // Their locks were held until here. Their new name is durable before anything is in them.
-    drop(made);
-    let stores = open(env, dir, options)?;
-    stores.ok_or(Error::Missing { path: there })
+    Among::find(&*env.disk, dir)?.map_or(Ok(None), |among| among.refuse(dir))
 }
 
 /// Makes durable where the partitions of the log in `dir` are: whoever renamed them may not have lived

@@ -143,6 +143,7 @@ pub fn run(config: &Config, ready: impl FnOnce(&str)) -> Result<(), Failure> {
             .map_err(start("start a thread"))?;
     let state = Arc::new(State {
         log: config.log.clone(),
+        partition: appender.reader()?.partition(),
         appender,
         committer: committer.clone(),
         live,

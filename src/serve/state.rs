@@ -14,13 +14,14 @@ use super::live::Live;
 use super::metrics::Metrics;
 use super::problem::Problem;
 use super::stream::STREAMS_MAX;
-use crate::{Appender, Error, Store};
+use crate::{Appender, Error, Partition, Store};
 
 /// Handed to every handler; cheap to clone.
 pub(super) type Shared = Arc<State>;
 
 pub(super) struct State {
     pub(super) log: PathBuf,
+    pub(super) partition: Partition,
     pub(super) appender: Appender,
     pub(super) committer: Committer,
     pub(super) live: Live,

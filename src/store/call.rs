@@ -21,13 +21,13 @@ const MARK_BYTES_MAX: usize = 255;
 /// events again is safe: what is in the log already is counted as a duplicate. A call that is
 /// dropped unfinished leaves out what was not committed yet.
 pub struct Call<'a> {
-    ingest: &'a mut Ingest,
+    pub(super) ingest: &'a mut Ingest,
     rules: Rules,
     options: CallOptions<'a>,
     sync: Sync,
     /// Where the log is made that there was not when a strict call began.
     unmade: Option<Place<'a>>,
-    held: Held,
+    pub(super) held: Held,
     /// Marks that wait until nothing is held: a crash would lose what they say has been read.
     marks: BTreeMap<Vec<u8>, Vec<u8>>,
     receipt: Receipt,
@@ -122,7 +122,7 @@ impl<'a> Call<'a> {
     }
 
     /// Runs one step; after one that failed, with whatever it had half done, none is run.
-    fn guarded<T>(
+    pub(super) fn guarded<T>(
         &mut self,
         step: impl FnOnce(&mut Call<'a>) -> Result<T, Error>,
     ) -> Result<T, Error> {
@@ -140,10 +140,7 @@ impl<'a> Call<'a> {
         text: &[u8],
         at: Origin,
     ) -> Result<(), Error> {
-        if self.window_is_over() {
-            self.try_held_again()?;
-            self.sync_what_is_there()?;
-        }
+        self.end_window_if_due()?;
         self.window_events += 1;
         if event.key.len() > crate::event::ID_BYTES_MAX {
             // No reader gives such an event; whoever put it together did not check it.
@@ -172,6 +169,7 @@ impl<'a> Call<'a> {
 
     fn turn_down(&mut self, rejection: &Rejection, text: &[u8], at: Origin) -> Result<(), Error> {
         *self.receipt.reasons.entry(rejection.reason).or_default() += 1;
+        let rejection = &self.ingest.of_here(rejection);
         match &mut self.options.on_reject {
             Some(report) => report(&Rejected { origin: at, rejection, text }),
             None => Ok(()),
@@ -217,20 +215,29 @@ impl<'a> Call<'a> {
     fn try_held_again(&mut self) -> Result<(), Error> {
         self.window_events = 0;
         self.window_began_us = (self.ingest.env.now_us)();
-        let mut progress = true;
-        while self.held.count() > 0 {
-            let last_try = !progress;
-            let accepted_before = self.receipt.accepted;
-            let mut waiting = std::mem::replace(&mut self.held, Held::new()).read()?;
-            while let Some(event) = waiting.next()? {
-                self.retry(&event, last_try)?;
-                self.commit_if_full()?;
-            }
-            progress = self.receipt.accepted > accepted_before;
-        }
+        self.try_held(&|_| true)?;
         for (source, position) in std::mem::take(&mut self.marks) {
             let noted = self.ingest.set_mark(&source, &position);
             debug_assert!(noted, "too long a mark was refused when it came");
+        }
+        Ok(())
+    }
+
+    /// Tries the held events again, in order of arrival, until no more are admitted, and rejects
+    /// those of the rest that are to be given up.
+    pub(super) fn try_held(&mut self, given_up: &dyn Fn(Origin) -> bool) -> Result<(), Error> {
+        let mut last_try = false;
+        while self.held.count() > 0 {
+            let accepted_before = self.receipt.accepted;
+            let mut waiting = std::mem::replace(&mut self.held, Held::new()).read()?;
+            while let Some(event) = waiting.next()? {
+                self.retry(&event, last_try && given_up(event.at))?;
+                self.commit_if_full()?;
+            }
+            if last_try {
+                break;
+            }
+            last_try = self.receipt.accepted == accepted_before;
         }
         Ok(())
     }
@@ -290,7 +297,7 @@ impl<'a> Call<'a> {
         self.guarded(Call::end).inspect(|_| self.ingest.checkpoint_if_due())
     }
 
-    fn end(&mut self) -> Result<Receipt, Error> {
+    pub(super) fn end(&mut self) -> Result<Receipt, Error> {
         if self.options.strict && self.receipt.rejected() > 0 {
             // `busy` stays set: the next call opens the log again and forgets this one's events.
             return Err(Error::Rejected { count: self.receipt.rejected() });
@@ -355,6 +362,21 @@ impl<'a> Call<'a> {
             if let Some(report) = &mut self.options.on_synced {
                 report(synced_end)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Counts events that went to other partitions, and ends the hold window if it is over: where
+    /// nothing comes, nothing else asks.
+    pub(crate) fn pass(&mut self, events: usize) -> Result<(), Error> {
+        self.window_events += events as u64;
+        self.guarded(Call::end_window_if_due)
+    }
+
+    fn end_window_if_due(&mut self) -> Result<(), Error> {
+        if self.window_is_over() {
+            self.try_held_again()?;
+            self.sync_what_is_there()?;
         }
         Ok(())
     }

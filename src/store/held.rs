@@ -14,9 +14,10 @@ const MEMORY_BYTES_MAX: usize = 8 << 20;
 const HEADER_BYTES: usize = 16;
 
 /// A queue that is written, then read once from its start.
-pub(super) struct Held {
+pub(crate) struct Held {
     spool: BufWriter<SpooledTempFile>,
     count: u64,
+    first: Option<Origin>,
 }
 
 /// A held event as it comes back.
@@ -26,11 +27,18 @@ pub(super) struct HeldEvent {
 }
 
 impl Held {
-    pub(super) fn new() -> Held {
-        Held { spool: BufWriter::new(SpooledTempFile::new(MEMORY_BYTES_MAX)), count: 0 }
+    pub(crate) fn new() -> Held {
+        let spool = BufWriter::new(SpooledTempFile::new(MEMORY_BYTES_MAX));
+        Held { spool, count: 0, first: None }
     }
 
-    pub(super) fn count(&self) -> u64 {
+    /// Where the first of them was read.
+    #[cfg(any(feature = "kafka", feature = "nats", test))]
+    pub(super) fn first(&self) -> Option<Origin> {
+        self.first
+    }
+
+    pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
@@ -45,6 +53,7 @@ impl Held {
         write()
             .map_err(Error::io("hold an event in a temporary file in", &std::env::temp_dir()))?;
         self.count += 1;
+        self.first.get_or_insert(at);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! The writing side of a store: admission over the shelf, and batches on their way to the log.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::ahead::{Ahead, Job};
@@ -121,6 +122,17 @@ impl Ingest {
             Some(hashes) => self.admission.admit_by(hashes, event, &mut self.shelf),
             None => self.admission.admit(event, &mut self.shelf),
         }
+    }
+
+    /// What is said of a rejected event: in a partition, of what is in this one.
+    pub(super) fn of_here<'r>(&self, rejection: &'r Rejection) -> Cow<'r, Rejection> {
+        let mut told = Cow::Borrowed(rejection);
+        if told.reason == Reason::UnknownOrder && self.partition != Partition::WHOLE {
+            let here =
+                format!(" in partition {}; orders do not move from one to another", self.partition);
+            told.to_mut().detail.push_str(&here);
+        }
+        told
     }
 
     /// Announces events that are admitted next: kind, key, customer id.

@@ -45,12 +45,16 @@ mod tests;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod trial;
 mod types;
+#[cfg(any(feature = "kafka", feature = "nats", test))]
+mod waiting;
 
 pub use crate::log::{Copying, OnCopying, explain::Part};
 pub use backup::{Backup, RestoreOptions, Restored};
 pub use call::Call;
 pub use explain::explain;
 pub use follower::Follower;
+#[cfg(any(feature = "kafka", feature = "nats"))]
+pub(crate) use held::Held;
 pub use picked::Picked;
 pub use types::{
     CallOptions, Change, ChangeKind, CheckpointState, Customer, HoldMax, Info, Lost, OnReject,

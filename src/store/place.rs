@@ -8,7 +8,7 @@ use super::sidecars::check_sealed;
 use super::types::Options;
 use super::{READERS, backup, evidence};
 use crate::event::Rules;
-use crate::log::{Env, LogMeta, LogSettings, Paths, Writer, names};
+use crate::log::{Among, Env, LogMeta, LogSettings, Writer, read_meta};
 use crate::{Error, Partition};
 
 /// A directory, and how a log is made there.
@@ -24,7 +24,9 @@ impl Place<'_> {
     /// Opens the log for append, creating it if there is none; whether it was created.
     pub(super) fn open(&mut self, env: &Env, rules: &Rules) -> Result<(Ingest, bool), Error> {
         let dir = self.dir;
-        refuse_partitioned(env, dir)?;
+        if !*self.exists {
+            self.refuse_among_partitions(env)?;
+        }
         backup::refuse_append(env, dir)?;
         let evidence = evidence::evidence(env, dir)?;
         check_sealed(env, dir)?;
@@ -52,6 +54,20 @@ impl Place<'_> {
         Ok((ingest, recovered.created))
     }
 
+    /// Refuses to make a log where only partitions of one belong, unless it is the one that is missing
+    /// there.
+    fn refuse_among_partitions(&self, env: &Env) -> Result<(), Error> {
+        let Some(among) = Among::find(&*env.disk, self.dir)? else { return Ok(()) };
+        let (number, of) = (self.partition.number(), self.partition.of().get());
+        let is_named = of > 1 && among.below == Path::new(&format!("{number:05}"));
+        // One that is damaged does not tell how many there are.
+        let is_fellow = |meta: Option<LogMeta>| meta.is_none_or(|meta| meta.partitions == of);
+        if is_named && read_meta(env, &among.fellow).map_or(true, is_fellow) {
+            return Ok(());
+        }
+        among.refuse(self.dir)
+    }
+
     /// Makes the log for what was staged before there was one. Nothing staged makes none.
     pub(super) fn make(mut self, ingest: &mut Ingest, rules: &Rules) -> Result<(), Error> {
         let staged = ingest.shelf.stage.as_ref().filter(|stage| !stage.batches().is_empty());
@@ -68,18 +84,6 @@ impl Place<'_> {
         *ingest = made;
         Ok(())
     }
-}
-
-/// Refuses a directory that has logs as its partitions, and is none itself.
-fn refuse_partitioned(env: &Env, dir: &Path) -> Result<(), Error> {
-    if names(&*env.disk, &Paths::of(dir).partitions)?.is_empty() {
-        return Ok(());
-    }
-    let reason = format!(
-        "the log in {0} has partitions: append to all of them, or to one, as {0}/partitions/00000",
-        dir.display()
-    );
-    Err(Error::Options { reason })
 }
 
 fn made_meanwhile(dir: &Path) -> Error {

@@ -55,11 +55,37 @@ pub(crate) struct PartsJson<'a> {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "serve", schema(as = Partition))]
-struct PartitionJson {
+pub(crate) struct PartitionJson {
     /// From 0
     number: u16,
     /// How many there are
     of: u16,
+}
+
+/// What says which part of a partitioned log it is of, among other things.
+#[cfg(feature = "remote")]
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct PartJson {
+    partition: Option<PartitionJson>,
+}
+
+#[cfg(feature = "remote")]
+impl PartJson {
+    pub(crate) fn partition(self) -> Partition {
+        part(self.partition)
+    }
+}
+
+impl PartitionJson {
+    /// None of a log that is not partitioned.
+    pub(crate) fn of(partition: Partition) -> Option<PartitionJson> {
+        let (number, of) = (partition.number(), partition.of().get());
+        (partition != Partition::WHOLE).then_some(PartitionJson { number, of })
+    }
+}
+
+fn part(told: Option<PartitionJson>) -> Partition {
+    told.and_then(|part| Partition::new(part.number, part.of).ok()).unwrap_or(Partition::WHOLE)
 }
 
 /// Half-open.
@@ -105,10 +131,7 @@ impl<'a> InfoJson<'a> {
         let range = &info.rules.time_range_us;
         InfoJson {
             log_id: info.log_id,
-            partition: (info.partition != Partition::WHOLE).then(|| PartitionJson {
-                number: info.partition.number(),
-                of: info.partition.of().get(),
-            }),
+            partition: PartitionJson::of(info.partition),
             currency: info.rules.currency,
             time_range: RangeJson { from_us: range.start, to_us: range.end },
             end: info.end,
@@ -144,10 +167,7 @@ impl From<InfoJson<'_>> for Info {
         let BytesJson { segments, keys, checkpoints } = json.bytes;
         Info {
             log_id: json.log_id,
-            partition: json
-                .partition
-                .and_then(|part| Partition::new(part.number, part.of).ok())
-                .unwrap_or(Partition::WHOLE),
+            partition: part(json.partition),
             rules: Rules { currency: json.currency, time_range_us: from_us..to_us },
             segments: json.segments.into_iter().map(SegmentInfo::from).collect(),
             end: json.end,

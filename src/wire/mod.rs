@@ -34,6 +34,10 @@ mod top;
 pub(crate) use amount::amount;
 pub(crate) use customer::{KnownJson, RankedJson};
 pub(crate) use frame::FrameJson;
+#[cfg(feature = "remote")]
+pub(crate) use info::PartJson;
+#[cfg(feature = "serve")]
+pub(crate) use info::PartitionJson;
 pub(crate) use info::{InfoJson, PartsJson};
 pub(crate) use instant::instant;
 pub(crate) use line::line;

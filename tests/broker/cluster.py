@@ -38,6 +38,7 @@ class Cluster:
                     f"server_name: n{at}\n"
                     f"listen: 127.0.0.1:{self.ports[at]}\n"
                     f"http: {self.monitors[at].removeprefix('http://')}\n"
+                    f"max_payload: 16MB\n"
                     f"jetstream {{ store_dir: {json.dumps(f'{dir}/{at}')}, sync_interval: always }}\n"
                     f"cluster {{ name: c, listen: 127.0.0.1:{ports[2 * NODES + at]}, routes: [{routes}] }}\n"
                 )

@@ -117,6 +117,8 @@ def letting_in(product, guarded, lines, customer):
     log = f"{product.dir}/log-shop"
     publish = ["publish", *at, "--partitions", "1"]
     ingest = ["ingest", *at, "--partition", "0/1", "--log", log, "--until-caught-up"]
+    product.run(*publish, *ca, *known, "--create", "-", expect=1, input=event)
+    assert "`--replicas 1` keeps it on this server alone" in product.told, product.told
     told = product.run(*publish, *ca, *known, "--create", "--replicas", "1", "-", input=event)
     assert told["published"] == 1, told
     refused = (

@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import time
 
-import guarded
+import ingesting
 from cluster import Cluster
 
 PARTITIONS = 2
@@ -49,6 +50,14 @@ class Product:
         self.partitions, self.stream = partitions, stream
         self.running = []
         self.broker = ["--nats", cluster.url, "--stream", stream]
+
+    def on(self, stream):
+        """The same with another stream, of one partition, in a directory of its own."""
+        dir = f"{self.dir}/{stream}"
+        os.mkdir(dir)
+        return Product(self.binary, self.cluster, dir, partitions=1, stream=stream)
+
+    say, stop = staticmethod(say), staticmethod(lambda process: stop(process, 130))
 
     def log(self, partition):
         return f"{self.dir}/log-{self.stream}-{partition}"
@@ -101,6 +110,7 @@ class Product:
         while not ((report := self.last_report(partition)) and is_so(report)):
             assert time.monotonic() < until, f"partition {partition}: {report}"
             time.sleep(0.1)
+        return report
 
     def digest(self):
         """Of all logs: the sum of two numbers each, wrapping."""
@@ -138,14 +148,12 @@ def kills_under_load(product, cluster, events):
     product.until(0, lambda report: report["accepted"] > 0)
     assert publisher.poll() is None, "publishing ended before anything was killed"
     cluster.kill(1)
-    time.sleep(1)
+    time.sleep(0.7)
     followers[0].kill()
     followers[0].wait()
-    time.sleep(1)
+    time.sleep(0.7)
     followers[0] = product.follow(0, *patient)
-    cluster.start(1)
-    if publisher.poll() is not None:
-        say("  (publishing had ended before all servers were killed)")
+    assert publisher.poll() is None, "publishing ended before all servers were killed"
     cluster.kill()
     time.sleep(1)
     cluster.start()
@@ -292,6 +300,75 @@ def lost_positions(product, cluster):
     assert "say as many partitions as it was made for" in product.told, product.told
 
 
+def weaker_streams(product, cluster):
+    """A stream that somebody else made, and that may lose what it has acknowledged."""
+    say("streams that keep less, and a stream that is sealed")
+    event = lines({"type": "CUSTOMER", "verb": "NEW", "key": customer_of(0)})
+    stream = {"name": "weak-00000", "subjects": ["weak.00000"], "num_replicas": 1, "storage": "memory"}
+    stream |= {"max_msgs": 2, "max_msg_size": 300, "discard": "old"}
+    api = "$JS.API.STREAM.%s.weak-00000"
+    assert "error" not in cluster.request(api % "CREATE", json.dumps(stream).encode())
+    weak = "it is in memory; its replicas are 1, not %s; it drops the oldest beyond 2 messages"
+    product.publish("-", "--create", input=event, expect=1)
+    assert f"not as `--create` makes it: {weak % 3}" in product.told, product.told
+    long = lines({"type": "CUSTOMER", "verb": "NEW", "key": customer_of(0), "more": "x" * 300})
+    told = product.publish("-", input=event + long, expect=3)
+    assert (told["published"], told["reasons"]) == (1, {"too_large": 1}), told
+    assert f"may lose what it has acknowledged: {weak % 2}" in product.told, product.told
+    # What the stream says of a message is final; it says nothing else from now on.
+    answer = cluster.request(api % "UPDATE", json.dumps(stream | {"sealed": True}).encode())
+    assert "error" not in answer, answer
+    told = product.publish("-", input=event, expect=1)
+    assert "the stream refuses a message" in product.told and "trying again" not in product.told, product.told
+    assert told["unacknowledged"] == 1, told
+
+
+def wrong_usage(product):
+    """What can never be right is told at once, and no password with it."""
+    say("wrong usage")
+    publish = ["publish", "--stream", "events", "--partitions", "2"]
+    nats = ["--nats", "nats://h:4222"]
+    of_usage = (
+        (["--nats", ""], "it has no host"),
+        (["--nats", "nats://"], "it has no host"),
+        (["--nats", "nats://h:4222,"], "it has no host"),
+        (["--nats", "http://me:s3cret@h"], "invalid scheme"),
+        ([*nats, "--monitor", "nonsense"], "is no address of a monitoring port"),
+        ([*nats, "--give-up", str(2**64 - 1)], "--give-up"),
+    )
+    for args, why in of_usage:
+        product.run(*publish, *args, "-", expect=2, input=b"")
+        assert why in product.told and "s3cret" not in product.told, product.told
+    ingest = ["ingest", "--stream", "events", "--partition", "0/2", "--log", f"{product.dir}/none"]
+    product.run(*ingest, *nats, "--report", str(2**64 - 1), expect=2)
+    product.run(*publish, "--nats", "nats://me:s3cret@127.0.0.1:1", "--give-up", "1", "-", expect=1, input=b"")
+    assert "cannot connect to nats://127.0.0.1:1:" in product.told and "s3cret" not in product.told, product.told
+    product.publish("-", "--broker-ca-file", f"{product.dir}/nowhere", expect=1, input=b"")
+    assert "cannot use the authorities in" in product.told, product.told
+
+
+def gone_for_good(product, cluster, events):
+    """Publishers whose servers are all gone end when they were told to, though thousands of messages are under way."""
+    say("servers that do not come back")
+    command = ["publish", *product.broker, "--partitions", str(PARTITIONS), "--format", "json"]
+    ended = []
+    for more in (["--give-up", "3"], []):
+        with open(f"{product.dir}/gone", "w") as out, open(f"{product.dir}/gone.err", "w") as said:
+            ended.append(product.begin([*command, *more, events], out, said))
+    time.sleep(1)
+    assert all(one.poll() is None for one in ended), "publishing ended before the servers were killed"
+    cluster.kill()
+    patient, began = ended.pop(), time.monotonic()
+    assert ended.pop().wait(15) == 1, "a publisher that was to give up"
+    gave_up = time.monotonic() - began
+    assert patient.poll() is None, "a publisher that was to wait"
+    began = time.monotonic()
+    stop(patient, 130)
+    stopped = time.monotonic() - began
+    say(f"  given up after {gave_up:.1f} s, ended {stopped:.1f} s after a signal")
+    assert 3 <= gave_up < 8 and stopped < 5, (gave_up, stopped)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--server", required=True)
@@ -304,6 +381,9 @@ def main():
         import rates
 
         return rates.run(args)
+    # Whoever takes but the helpers from here has no need of its libraries.
+    import guarded
+
     dir = tempfile.mkdtemp(prefix="ltvlog-broker-")
     cluster = Cluster(args.server, dir)
     product = Product(args.binary, cluster, dir)
@@ -318,11 +398,16 @@ def main():
         moved_order(product)
         held_across_a_restart(product)
         lost_positions(product, cluster)
+        say("waiting, gaps, and servers that have less than they acknowledged")
+        ingesting.run(product, cluster, lines, (f"someone-{number}" for number in itertools.count()))
         say("a disk that is full while a partition is read")
         alone = Product(args.binary, cluster, dir, partitions=1, stream="alone")
         say(f"  {guarded.full_disk(alone, events, EVENTS)}")
         say("TLS and credentials")
         guarded.only_who_is_known(product, args.server, lines, customer_of(0))
+        weaker_streams(Product(args.binary, cluster, dir, partitions=1, stream="weak"), cluster)
+        wrong_usage(product)
+        gone_for_good(product, cluster, events)
         say("all is well")
     finally:
         product.end()

@@ -53,7 +53,7 @@ def through_the_brokers(product, cluster, events):
     receipt = json.loads((SCRATCH / "publish").read_text())
     acknowledged = receipt["published"] + receipt["duplicates"]
     assert acknowledged == EVENTS and receipt["rejected"] == 0, receipt
-    return acknowledged, f"{acknowledged:,} acknowledged by three servers, {rate(acknowledged, seconds)}"
+    return acknowledged, f"{acknowledged:,} acknowledged by a cluster of three, {rate(acknowledged, seconds)}"
 
 
 def caught_up(product):

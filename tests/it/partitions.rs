@@ -134,6 +134,11 @@ fn partitions_are_one_log() {
                 parts.close().expect("close");
             }
         }
+        // A process that another test starts may hold the locks of what was dropped for a moment: until then
+        // a reader sees what is synced. What is closed is synced.
+        let mut parts = made(dir.path(), of, &options);
+        call_parts(&mut parts, &[]);
+        parts.close().expect("close");
         let parts = made(dir.path(), of, &options);
         assert_same(&parts, &one, &mut scenario.random);
         assert_eq!(parts.shared_keys().expect("keys").problems, []);
@@ -175,4 +180,32 @@ fn what_reaches_across_partitions_is_told() {
     });
     let is_one = std::env::var_os("LTVLOG_SEED").is_some();
     assert!(is_one || (moved > 10 && shared > 10 && differ > 10), "{moved} {shared} {differ}");
+}
+
+/// A log that has partitions and one that has none are not made in one directory, whoever is first.
+#[test]
+fn only_one_kind_of_log_is_made_at_once() {
+    let mut wholes = 0;
+    for _ in 0..40 {
+        let dir = directory();
+        let start = std::sync::Barrier::new(2);
+        let make = |whole: bool| {
+            start.wait();
+            let options = Options::default();
+            if whole {
+                let store = Store::open(dir.path(), options);
+                return store.and_then(|mut store| store.append([])).is_ok();
+            }
+            Partitions::create(dir.path(), NonZeroU16::new(4).unwrap(), &options).is_ok()
+        };
+        let (parts, whole) = std::thread::scope(|scope| {
+            let whole = scope.spawn(|| make(true));
+            (make(false), whole.join().expect("it ends"))
+        });
+        let is_there = |name: &str| dir.path().join(name).exists();
+        assert!(whole != parts, "both or none: {whole} {parts}");
+        assert_eq!((is_there("segments"), is_there("partitions")), (whole, parts));
+        wholes += u32::from(whole);
+    }
+    println!("{wholes} of 40 have no partitions");
 }

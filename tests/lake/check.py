@@ -2,7 +2,6 @@
 
 import calendar
 import csv
-import hashlib
 import io
 import json
 import os
@@ -18,7 +17,7 @@ from decimal import Decimal
 
 import duckdb
 
-from common import BINARY, ROOT, answer, asked, engine, ltvlog, manifests, odd_events
+from common import BINARY, ROOT, answer, asked, bucket_of, crossing_events, engine, ltvlog, manifests, odd_events
 
 SCRATCH = pathlib.Path(sys.argv[2])
 LOG = SCRATCH / "log"
@@ -37,10 +36,6 @@ def step(text):
 def export(lake, *more, log=LOG, code=0):
     arguments = ("export", "--log", log, "--to", lake, "--all", "--increment-events", 4000, *more)
     return answer(*arguments) if code == 0 else ltvlog(*arguments, code=code)
-
-
-def bucket_of(customer, buckets):
-    return int.from_bytes(hashlib.sha256(customer.encode()).digest()[:4], "big") % buckets
 
 
 def rows_of_log(end):
@@ -65,13 +60,13 @@ def rows_of_log(end):
                "USD" if row[6] else None, *texts, row[13] or None, bucket_of(customer, 16))
 
 
-def same_answers(lake):
+def same_answers(lake, log=LOG):
     """DuckDB, by the SQL of docs/scale-out, gives what ltvlog gives."""
     duck = engine(lake)
-    replayed = answer("replay", "--log", LOG)
-    assert duck.execute("SELECT count(*), max(sequence) + 1 FROM events").fetchone() == (replayed["events"],) * 2
+    replayed = answer("replay", "--log", log)
+    assert duck.execute("SELECT count(*), count(DISTINCT (partition, sequence)) FROM events").fetchone() == (replayed["events"],) * 2
     assert asked(duck, "digest") == [(replayed["digest"],)]
-    tops = answer("top", 10, "--log", LOG)
+    tops = answer("top", 10, "--log", log)
     weeks = tops["frame"]["weeks"]
     for ours, theirs in zip(tops["customers"], asked(duck, "top"), strict=True):
         rank, customer, name, revenue, visits, orders, times_weeks, frame_weeks, _ = theirs
@@ -82,14 +77,14 @@ def same_answers(lake):
     customers = duck.execute(f"SELECT {fields} FROM statistics ORDER BY encode(customer_id)").fetchall()
     ids = [customer[0] for customer in customers]
     assert len(ids) == replayed["customers"]
-    told = [one for at in range(0, len(ids), 1000) for one in answer("stats", "--log", LOG, "--", *ids[at : at + 1000])]
+    told = [one for at in range(0, len(ids), 1000) for one in answer("stats", "--log", log, "--", *ids[at : at + 1000])]
     ours = [(*(one[name] for name in fields.split(", ")[:-1]), Decimal(one["revenue"])) for one in told]
     assert ours == customers
     revenues = {str(week): revenue for week, _, revenue in asked(duck, "weeks")}
-    sample = [*list(revenues)[:2], *DICE.sample(sorted(revenues), 6), *list(revenues)[-2:]]
+    sample = {*list(revenues)[:2], *DICE.sample(sorted(revenues), min(6, len(revenues))), *list(revenues)[-2:]}
     for week in sample:
         last = duck.execute(f"SELECT (DATE '{week}' + 6)::VARCHAR").fetchone()[0]
-        found = answer("top", 10**9, "--log", LOG, "--frame", f"{week}..{last}")["customers"]
+        found = answer("top", 10**9, "--log", log, "--frame", f"{week}..{last}")["customers"]
         assert sum(Decimal(one["revenue"]) for one in found) == revenues[week], week
     return replayed["events"]
 
@@ -190,7 +185,7 @@ def refusals(lake):
     said = export(lake, log=other, code=1)
     assert "of another log" in said and "another directory" in said, said
     said = export(lake, "--buckets", 8, code=1)
-    assert "a number of buckets of 16, and not 8" in said, said
+    assert "has 16 buckets, and not 8" in said, said
     said = export(SCRATCH / "many", "--buckets", 257, code=1)
     assert "at most 256 buckets" in said, said
     # Two copies of one log that went their own ways.
@@ -206,6 +201,10 @@ def refusals(lake):
     said = export(datasets, log=other, code=1)
     assert "which the log lost, or never had" in said, said
     assert "lies in the log's directory" in export(LOG / "lake", code=2)
+    assert "a directory that is not there" in export(SCRATCH / "nowhere" / ".." / "log" / "lake", code=2)
+    assert not (SCRATCH / "nowhere").exists() and not (LOG / "lake").exists()
+    assert "at least 1" in ltvlog("export", "--log", LOG, "--to", lake, "--increment-events", 0, code=2)
+    assert "there is no dataset in" in ltvlog("export", "--to", SCRATCH / "nowhere", "--check", code=1)
     assert "--to" in ltvlog("export", "--log", LOG, "--format", "parquet", code=2)
     assert "export --to" in ltvlog("top", 3, "--log", LOG, "--format", "parquet", code=2)
     assert "Not a directory" in export("/dev/null/lake", code=1)
@@ -227,10 +226,52 @@ def damage(lake):
     manifest.write_bytes(kept.replace(b'"rows": ', b'"rows": 1', 1))
     assert "its own checksum" in ltvlog("export", "--to", lake, "--check", code=1)
     manifest.unlink()
-    assert "does not end at its beginning" in ltvlog("export", "--to", lake, "--check", code=1)
-    assert "the manifests before it end at" in export(lake, code=1)
+    assert "the manifests before it end at" in ltvlog("export", "--to", lake, "--check", code=1)
+    said = export(lake, code=1)
+    assert "the manifests before it end at" in said and "export --to DEST --check" in said and "byte 0" not in said, said
+    try:
+        engine(lake)
+        raise AssertionError("files.sql does not miss the manifest")
+    except duckdb.InvalidInputException as error:
+        assert "a manifest is missing" in str(error), error
     manifest.write_bytes(kept)
     assert answer("export", "--to", lake, "--check")["ok"]
+
+
+def partitions(lake):
+    """A log in two partitions that have a key in common: both events count, in every engine."""
+    log = SCRATCH / "parts"
+    made = ltvlog("generate", "--events", 3000, "--customers", 300, "--seed", SEED % 1000)
+    ltvlog("append", "--log", log, "--partitions", 2, stdin="\n".join(crossing_events()) + "\n" + made)
+    assert "twice" in ltvlog("verify", "--log", log, code=1)
+    told = list(csv.DictReader(io.StringIO(ltvlog("export", "--log", log, "--to", lake, "--all", "--format", "csv"))))
+    assert [one["partition"] for one in told] == ["0/2", "1/2"] and all(int(one["rows"]) > 0 for one in told), told
+    same_answers(lake, log)
+    buckets = dict(engine(lake).execute("SELECT DISTINCT customer_id, bucket FROM events").fetchall())
+    assert all(bucket == bucket_of(customer, 16) for customer, bucket in buckets.items())
+    # Names of directories that look like columns are none.
+    elsewhere = SCRATCH / "type=x" / "bucket=7" / "lake"
+    shutil.copytree(lake, elsewhere)
+    same_answers(elsewhere, log)
+
+
+def a_damaged_partition(lake):
+    """What can be exported is, and what cannot, and what comes after it, is told."""
+    log = SCRATCH / "hurt"
+    shutil.copytree(SCRATCH / "parts", log)
+    segment = sorted((log / "partitions" / "00000" / "segments").glob("*.seg"))[0]
+    whole = segment.read_bytes()
+    segment.write_bytes(whole[:300] + bytes([whole[300] ^ 1]) + whole[301:])
+    said = export(lake, log=log, code=1)
+    assert "last 2 partitions" in said and "what was exported before stays" in said and "the log was not changed" in said, said
+    part = log / "partitions" / "00001"
+    assert export(lake, log=part)["rows"] > 0
+    about = lake / "dataset.json"
+    about.write_text("x" + about.read_text())
+    said = export(lake, log=part, code=1)
+    assert "dataset.json is damaged" in said and "export --to DEST --check" in said and "verify" not in said, said
+    found = json.loads(ltvlog("export", "--to", lake, "--check", "--format", "json", code=1).splitlines()[0])
+    assert [(one["file"], one["reason"]) for one in found["problems"]] == [("dataset.json", "it is no JSON of this program")], found
 
 
 def full_disk():
@@ -256,12 +297,20 @@ def private(lake):
 
 
 def documented(lake):
-    """docs/lake.md names every column and every field of a manifest."""
+    """docs/lake.md names every column, its type, and every field of a manifest, and no others."""
     text = (ROOT / "docs/lake.md").read_text()
-    columns = [row[0] for row in engine(lake).execute("DESCRIBE SELECT * FROM events").fetchall()]
+    columns, fields = (re.findall(r"^\| `(\w+)` \| ([^|]*) \|", part, re.M) for part in text.split("\n## Manifests\n"))
+    types = {"INT64": "BIGINT", "INT32": "INTEGER", "STRING": "VARCHAR", "TIMESTAMP(MICROS, UTC)": "TIMESTAMP WITH TIME ZONE",
+             "DECIMAL(14, 2)": "DECIMAL(14,2)", "of the path": "INTEGER"}
+    told = [(name, types[kind.removesuffix(", optional")]) for name, kind in columns]
+    assert told == [row[:2] for row in engine(lake).execute("DESCRIBE SELECT * FROM events").fetchall()], told
+    schema = duckdb.execute("SELECT name, repetition_type FROM parquet_schema(?)", [str(next(lake.glob("events/*/*.parquet")))])
+    optional = [name for name, repetition in schema.fetchall() if repetition == "OPTIONAL"]
+    assert optional == [name for name, kind in columns if kind.endswith(", optional")]
     manifest = manifests(lake)[0]
-    for name in [*columns, *manifest, *manifest["files"][0], *manifest["last"]]:
-        assert f"| `{name}` |" in text, f"docs/lake.md does not name {name}"
+    assert {name for name, _ in fields} == {*manifest, *manifest["files"][0], *manifest["last"]}, fields
+    for name in json.loads((lake / "dataset.json").read_text()):
+        assert f"`{name}`" in re.search(r"^`dataset.json` has .*$", text, re.M)[0], name
 
 
 def main():
@@ -292,6 +341,9 @@ def main():
     step("sealed segments alone: none yet")
     none = answer("export", "--log", LOG, "--format", "json", "--to", SCRATCH / "sealed")
     assert (none["rows"], none["left"]) == (0, second["end"]), none
+    step("partitions, and a key that two of them have")
+    partitions(SCRATCH / "parted")
+    a_damaged_partition(SCRATCH / "hurt lake")
     step("refusals")
     refusals(lake)
     step("damage")

@@ -1,5 +1,6 @@
 """What the checks of datasets share: the program, odd events, and the questions that engines are asked."""
 
+import hashlib
 import json
 import pathlib
 import subprocess
@@ -44,6 +45,19 @@ def odd_events():
     yield event(order, "UPDATE", "o3", "2017-02-02T00:00:00Z", customer_id="c 'quote'", total_amount="-0.02 USD")  # moved
     yield event(order, "UPDATE", "o3", "2017-02-02T00:00:00Z", customer_id="x" * 255, total_amount="7.5 USD")  # tied, later
     yield event(order, "NEW", "o4", "2017-02-04T23:59:59.999999Z", customer_id="x" * 255, total_amount="-0 USD")
+
+
+def crossing_events():
+    """Two orders of one key, and two visits, of customers in different partitions of two; a tie of time between them."""
+    one, other = (next(id for id in map("c{}".format, range(99)) if bucket_of(id, 2) == part) for part in (0, 1))
+    for customer, amount in ((one, "10.00 USD"), (other, "20.00 USD")):
+        yield event("CUSTOMER", "NEW", customer, "2017-01-01T00:00:00Z", last_name=customer)
+        yield event("ORDER", "NEW", "twice", "2017-01-02T00:00:00Z", customer_id=customer, total_amount=amount)
+        yield event("SITE_VISIT", "NEW", "seen twice", "2017-01-03T00:00:00Z", customer_id=customer)
+
+
+def bucket_of(customer, buckets):
+    return int.from_bytes(hashlib.sha256(customer.encode()).digest()[:4], "big") % buckets
 
 
 def engine(lake):

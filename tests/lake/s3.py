@@ -125,6 +125,14 @@ def check(store):
         assert found["ok"] and found["unnamed_files"] == 0, found
         assert asked(read_back(store), "digest") == [(digest,)]
     print(f"killed {killed} of 8 exports; each was completed by the next", flush=True)
+    # A file that is longer than a part, which is 16 MiB.
+    long, many = SCRATCH / "long", "s3://lakes/long"
+    ltvlog("append", "--log", long, stdin=ltvlog("generate", "--events", 900_000, "--customers", 90_000, "--seed", 4))
+    done = answer("export", "--log", long, "--to", many, "--all", "--buckets", 1)
+    assert done["files"] == 1 and done["bytes"] > 17 << 20, done
+    found = answer("export", "--to", many, "--check")
+    assert found["ok"] and found["rows"] == done["rows"] == 900_000, found
+    print(f"a file of {done['bytes']} bytes was sent in parts, and read back as it was", flush=True)
     os.environ["AWS_SECRET_ACCESS_KEY"] = "another"
     said = ltvlog("export", "--log", log, "--to", lake, code=1)
     assert "s3://lakes/one" in said and "403" in said, said

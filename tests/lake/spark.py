@@ -13,7 +13,7 @@ import urllib.request
 
 import pyspark
 
-from common import BINARY, ROOT, answer, asked, engine, ltvlog, odd_events
+from common import ROOT, answer, asked, crossing_events, engine, ltvlog, odd_events
 
 SCRATCH = pathlib.Path(sys.argv[2])
 HOME = pathlib.Path(pyspark.__file__).parent
@@ -98,8 +98,13 @@ def main():
     ltvlog("append", "--log", log, stdin="\n".join(odd_events()) + "\n" + made)
     done = answer("export", "--log", log, "--to", lake, "--all", "--increment-events", EVENTS // 3)
     print(f"{done['rows']} events in {done['files']} files and {done['increments']} increments, {done['bytes']} bytes", flush=True)
+    parts, parted = SCRATCH / "parts", SCRATCH / "parted"
+    ltvlog("append", "--log", parts, "--partitions", 2, stdin="\n".join(crossing_events()) + "\n")
+    ltvlog("export", "--log", parts, "--to", parted, "--all")
     cluster = Cluster()
     try:
+        told = cluster.submit(parted).communicate()[0]
+        print(f"one key in two partitions: {same(json.loads(told), parted, parts)}", flush=True)
         started = time.monotonic()
         told = cluster.submit(lake).communicate()[0]
         print(f"two workers, {time.monotonic() - started:.1f} s: {same(json.loads(told), lake, log)}", flush=True)

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::Message as _;
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::timeout;
 
@@ -69,6 +69,11 @@ impl KafkaInlet {
     }
 }
 
+/// When a message was stored or made, as the topic has it.
+fn stored_at_us(message: &BorrowedMessage<'_>) -> Option<i64> {
+    message.timestamp().to_millis().filter(|ms| *ms >= 0)?.checked_mul(1000)
+}
+
 impl Inlet for KafkaInlet {
     async fn extent(&mut self) -> Result<Extent, Trouble> {
         let (first, end, count) = self.ask().await?;
@@ -83,7 +88,16 @@ impl Inlet for KafkaInlet {
         Ok(Extent { origin: 0, first, end, made: None })
     }
 
-    async fn begin(&mut self, at: u64) -> Result<(), Trouble> {
+    async fn stored_at(&mut self, position: u64) -> Result<Option<i64>, Trouble> {
+        self.begin(position, true).await?;
+        // Where nothing comes, all that was there from this position on has been dropped.
+        let Ok(found) = timeout(ANSWER, self.consumer.recv()).await else { return Ok(None) };
+        let found = found.map_err(|error| Trouble::passing("the topic broke off", &error))?;
+        let is_there = u64::try_from(found.offset()) == Ok(position);
+        Ok(stored_at_us(&found).filter(|_| is_there))
+    }
+
+    async fn begin(&mut self, at: u64, _takes_gaps: bool) -> Result<(), Trouble> {
         let what = format!("cannot read the topic {}", self.topic);
         let number = i32::from(self.partition.number());
         let offset = i64::try_from(at)
@@ -107,10 +121,9 @@ impl Inlet for KafkaInlet {
             // What the library had fetched before it was told to begin elsewhere.
             if position >= self.next {
                 self.next = position.saturating_add(1);
-                let stored_at_ms = message.timestamp().to_millis().unwrap_or_default();
                 parcel.push(Message {
                     position,
-                    stored_at_us: stored_at_ms.saturating_mul(1000),
+                    stored_at_us: stored_at_us(&message),
                     lag: self.end.saturating_sub(self.next),
                     payload: message.payload().unwrap_or_default(),
                 });

@@ -7,24 +7,25 @@ mod inlet;
 mod outlet;
 #[cfg(test)]
 mod tests;
+mod topic;
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::Producer;
+use rdkafka::error::KafkaError;
 use tokio::runtime::Runtime;
 
 pub(crate) use self::inlet::KafkaInlet;
 pub(crate) use self::outlet::KafkaOutlet;
+use self::topic::{Admin, Settings, Topic, lacks};
 use super::retry::{Retry, Stop};
-use super::{Place, Trouble};
+use super::{Place, Trouble, refuse_less};
 use crate::Partition;
 
 /// How long an answer may take before it is asked for again.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How often a reader looks for a topic that somebody else is to make.
+const LOOKS_MAX: u32 = 8;
 /// The longest name that Kafka takes.
 const NAME_BYTES_MAX: usize = 249;
 
@@ -42,10 +43,39 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What producer and consumer have in common.
+/// Refuses what can be no list of brokers.
+pub(crate) fn check_servers(servers: &str) -> Result<(), String> {
+    match servers.split(',').map(str::trim).find(|at| at.is_empty() || at.starts_with(':')) {
+        Some(at) => Err(format!("{at:?} is no address of a Kafka broker, which is HOST:PORT")),
+        None => Ok(()),
+    }
+}
+
+/// Refuses options of the library that take from what an acknowledgement is worth.
+pub(crate) fn check_option(key: &str, value: &str) -> Result<(), String> {
+    let (stays, why) = match key {
+        "acks" | "request.required.acks" => {
+            ("all", "an event is acknowledged once all replicas in sync have it")
+        }
+        "enable.idempotence" => ("true", "what is sent again is kept once, and in order"),
+        "allow.auto.create.topics" => (
+            "false",
+            "a topic that a broker makes by itself has neither our partitions nor keeps all",
+        ),
+        _ => return Ok(()),
+    };
+    match value == stays || (stays == "all" && value == "-1") {
+        true => Ok(()),
+        false => Err(format!("{key} stays {stays}: {why}")),
+    }
+}
+
+/// What all clients have in common.
 fn config(place: &Place) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &place.servers).set("client.id", "ltvlog");
+    // A producer that looks for a topic would have the broker make it, as the broker likes it.
+    config.set("allow.auto.create.topics", "false");
     config
 }
 
@@ -57,6 +87,14 @@ fn with_options(mut config: ClientConfig, place: &Place) -> ClientConfig {
     config
 }
 
+/// A client that cannot be made. An option's value is not shown: it may be a password.
+fn unusable(what: &str, error: &KafkaError) -> Trouble {
+    if let KafkaError::ClientConfig(_, text, key, _) = error {
+        return Trouble::Lasting(format!("{what}: {text} (`--kafka-option {key}=…`)"));
+    }
+    Trouble::lasting(what, error)
+}
+
 /// Looks for the topic; makes it, kept by so many brokers, if that is asked for.
 pub(crate) fn outlet(
     runtime: &Runtime,
@@ -66,87 +104,74 @@ pub(crate) fn outlet(
     note: &dyn Fn(&str),
 ) -> Result<KafkaOutlet, Trouble> {
     runtime.block_on(async {
-        let outlet = KafkaOutlet::new(place)?;
+        let admin = Admin::new(place)?;
         let mut retry = Retry::new(place.give_up, Stop::clone(stop));
-        loop {
-            let trouble = match prepared(&outlet, place, replicas).await {
-                Ok(()) => return Ok(outlet),
-                Err(trouble) => trouble,
-            };
-            if retry.is_fresh() && matches!(trouble, Trouble::Passing(_)) {
-                note(&format!("{}; trying again", trouble.text()));
-            }
-            if matches!(trouble, Trouble::Lasting(_)) || !retry.wait().await {
-                return Err(trouble);
-            }
+        let topic = retry.until(note, async || prepared(&admin, place, replicas).await).await?;
+        let settings = admin.settings(&place.name).await.unwrap_or_else(|trouble| {
+            note(trouble.text());
+            Settings::new()
+        });
+        let lacks = lacks(&topic, &settings, replicas);
+        refuse_less(&format!("the topic {}", place.name), &lacks, replicas.is_some(), note)?;
+        if settings.get("flush.messages").is_none_or(|messages| messages != "1") {
+            note(
+                "Kafka's brokers acknowledge what they have in memory, and sync later: a power cut \
+                 of all replicas in sync can take acknowledged events. The topic's \
+                 `flush.messages=1` has each sync first",
+            );
         }
+        let bytes_max = settings.get("max.message.bytes").and_then(|bytes| bytes.parse().ok());
+        KafkaOutlet::new(place, bytes_max)
     })
 }
 
-async fn prepared(
-    outlet: &KafkaOutlet,
-    place: &Place,
-    replicas: Option<u8>,
-) -> Result<(), Trouble> {
+/// The topic, made if it is missing.
+async fn prepared(admin: &Admin, place: &Place, replicas: Option<u8>) -> Result<Topic, Trouble> {
     let (name, wanted) = (&place.name, usize::from(place.partitions.get()));
-    let producer = outlet.producer.clone();
-    let topic = name.clone();
-    let asked = tokio::task::spawn_blocking(move || {
-        let metadata = producer.client().fetch_metadata(Some(&topic), ANSWER)?;
-        let found = metadata.topics().iter().find(|found| found.name() == topic);
-        Ok::<usize, KafkaError>(
-            found
-                .filter(|found| found.error().is_none())
-                .map_or(0, |found| found.partitions().len()),
-        )
-    });
-    let asked = asked.await.map_err(|error| Trouble::lasting("a thread ended", &error))?;
-    let what = format!("cannot look at the topic {name} of {}", place.servers);
-    let count = asked.map_err(|error| Trouble::passing(&what, &error))?;
-    match (count, replicas) {
-        (0, Some(replicas)) => create(place, replicas).await,
-        (0, None) => {
-            Err(Trouble::Lasting(format!("there is no topic {name}: `publish --create` makes it")))
-        }
-        (count, _) if count == wanted => Ok(()),
-        (count, _) => Err(Trouble::Lasting(format!(
-            "the topic {name} has {count} partitions, and was taken for one of {wanted}: say as \
-             many partitions as it was made with"
+    let mut topic = admin.look(place).await?;
+    if let (None, Some(replicas)) = (&topic, replicas) {
+        admin.create(place, replicas).await?;
+        // Somebody else may have made it meanwhile, and otherwise.
+        topic = admin.look(place).await?;
+    }
+    match (topic, replicas) {
+        (Some(topic), _) if topic.partitions == wanted => Ok(topic),
+        (Some(topic), _) => Err(Trouble::Lasting(format!(
+            "the topic {name} has {} partitions, and was taken for one of {wanted}: say as many \
+             partitions as it was made with",
+            topic.partitions
         ))),
-    }
-}
-
-async fn create(place: &Place, replicas: u8) -> Result<(), Trouble> {
-    let what = format!("cannot make the topic {}", place.name);
-    let admin: AdminClient<DefaultClientContext> = with_options(config(place), place)
-        .create()
-        .map_err(|error| Trouble::lasting(&what, &error))?;
-    let in_sync = (replicas / 2 + 1).to_string();
-    let replication = TopicReplication::Fixed(i32::from(replicas));
-    let topic = NewTopic::new(&place.name, i32::from(place.partitions.get()), replication)
-        .set("min.insync.replicas", &in_sync)
-        .set("retention.ms", "-1")
-        .set("retention.bytes", "-1")
-        .set("cleanup.policy", "delete");
-    let options = AdminOptions::new().request_timeout(Some(ANSWER));
-    let made = admin.create_topics([&topic], &options).await;
-    let made = made.map_err(|error| Trouble::passing(&what, &error))?;
-    match made.into_iter().next() {
-        Some(Err((_, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => {
-            Err(Trouble::lasting(&what, &code))
+        (None, Some(_)) => {
+            Err(Trouble::Passing(format!("the topic {name} was made, and is not there yet")))
         }
-        Some(_) | None => Ok(()),
+        (None, None) => Err(Trouble::Lasting(missing(name))),
     }
 }
 
-/// To read one partition.
+fn missing(name: &str) -> String {
+    format!("there is no topic {name}: `publish --create` makes it")
+}
+
+/// To read one partition, once its broker answers and has the topic.
 pub(crate) fn inlet(
     runtime: &Runtime,
     place: &Place,
     partition: Partition,
-    _: &Stop,
-    _: &dyn Fn(&str),
+    stop: &Stop,
+    note: &dyn Fn(&str),
 ) -> Result<KafkaInlet, Trouble> {
-    let _inside = runtime.enter();
-    KafkaInlet::new(place, partition)
+    runtime.block_on(async {
+        let admin = Admin::new(place)?;
+        let mut looks = 0;
+        let ask = async || match admin.look(place).await? {
+            Some(_) => Ok(()),
+            None => {
+                looks += 1;
+                let text = missing(&place.name);
+                Err(if looks < LOOKS_MAX { Trouble::Passing(text) } else { Trouble::Lasting(text) })
+            }
+        };
+        Retry::new(place.give_up, Stop::clone(stop)).until(note, ask).await?;
+        KafkaInlet::new(place, partition)
+    })
 }

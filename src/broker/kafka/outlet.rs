@@ -7,34 +7,41 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use tokio::time::sleep;
 
-use super::{config, with_options};
+use super::{config, unusable, with_options};
 use crate::EVENT_BYTES_MAX;
 use crate::broker::{Acknowledged, Outgoing, Outlet, Place, Trouble};
 
 /// What goes with an event in a message.
 const OVERHEAD_BYTES: usize = 512;
+/// How much the library sends at once, unless the topic takes less.
+const BATCH_BYTES: usize = 1_000_000;
 /// How long to wait while the library has no room.
 const FULL: Duration = Duration::from_millis(5);
 
 /// Sends messages to all partitions of a topic.
 pub(crate) struct KafkaOutlet {
-    pub(super) producer: FutureProducer,
+    producer: FutureProducer,
     topic: String,
+    payload_bytes_max: usize,
 }
 
 impl KafkaOutlet {
-    pub(super) fn new(place: &Place) -> Result<KafkaOutlet, Trouble> {
+    /// `bytes_max` is what the topic takes at once, if that is known.
+    pub(super) fn new(place: &Place, bytes_max: Option<usize>) -> Result<KafkaOutlet, Trouble> {
+        let bytes_max = bytes_max.unwrap_or(usize::MAX);
+        let payload_bytes_max = EVENT_BYTES_MAX.min(bytes_max.saturating_sub(OVERHEAD_BYTES));
         let mut config = config(place);
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("linger.ms", "5")
             .set("message.timeout.ms", "30000")
+            .set("batch.size", BATCH_BYTES.min(bytes_max).to_string())
             .set("message.max.bytes", (EVENT_BYTES_MAX + OVERHEAD_BYTES).to_string());
         let producer = with_options(config, place).create();
         let producer =
-            producer.map_err(|error| Trouble::lasting("cannot begin to send to Kafka", &error))?;
-        Ok(KafkaOutlet { producer, topic: place.name.clone() })
+            producer.map_err(|error| unusable("cannot begin to send to Kafka", &error))?;
+        Ok(KafkaOutlet { producer, topic: place.name.clone(), payload_bytes_max })
     }
 }
 
@@ -68,20 +75,23 @@ impl Outlet for KafkaOutlet {
     }
 
     fn payload_bytes_max(&self) -> usize {
-        EVENT_BYTES_MAX
+        self.payload_bytes_max
     }
 }
 
 fn trouble(error: &KafkaError) -> Trouble {
     let what = "no acknowledgement";
-    let lasts = matches!(
-        error.rdkafka_error_code(),
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+            let told = Trouble::lasting(what, error);
+            let hint = "the topic's max.message.bytes is less: raise it";
+            Trouble::Lasting(format!("{}: {hint}", told.text()))
+        }
         Some(
-            RDKafkaErrorCode::MessageSizeTooLarge
-                | RDKafkaErrorCode::TopicAuthorizationFailed
-                | RDKafkaErrorCode::Fatal
-                | RDKafkaErrorCode::UnknownPartition
-        )
-    );
-    if lasts { Trouble::lasting(what, error) } else { Trouble::passing(what, error) }
+            RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::Fatal
+            | RDKafkaErrorCode::UnknownPartition,
+        ) => Trouble::lasting(what, error),
+        _ => Trouble::passing(what, error),
+    }
 }

@@ -1,5 +1,6 @@
 //! The whole way through librdkafka's broker in memory: no server is needed.
 
+use std::cell::RefCell;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -75,10 +76,10 @@ fn messages_come_back_in_order_from_any_position() {
     let all = read(&place, "1/2", Start::Behind(None)).expect("all of partition 1");
     let expected: Vec<_> = (0..).zip(of(1)).collect();
     assert_eq!(all, expected);
-    let behind = Start::Behind(Some(Position { last: 41, made: None }));
+    let behind = Start::Behind(Some(Position { last: 41, made: None, stored_at_us: None }));
     let rest = read(&place, "0/2", behind).expect("the rest of partition 0");
     assert_eq!(rest, (0..).zip(of(0)).skip(42).collect::<Vec<_>>());
-    let beyond = Start::Behind(Some(Position { last: 100, made: None }));
+    let beyond = Start::Behind(Some(Position { last: 100, made: None, stored_at_us: None }));
     let told = read(&place, "1/2", beyond).expect_err("there are but 100");
     assert!(told.text().contains("the last message here is 99"), "{told:?}");
 }
@@ -93,6 +94,91 @@ fn a_topic_of_another_number_of_partitions_is_refused() {
     assert!(refused.text().contains("has 2 partitions"), "{refused:?}");
     let refused = read(&place, "0/3", Start::Behind(None)).expect_err("it is refused");
     assert!(refused.text().contains("has 2 partitions"), "{refused:?}");
+}
+
+/// What the library says to `note`, and whether there is an outlet.
+fn begun(place: &Place, replicas: Option<u8>) -> (Result<(), Trouble>, String) {
+    let notes = RefCell::new(String::new());
+    let note = |text: &str| notes.borrow_mut().push_str(text);
+    let runtime = runtime().expect("a runtime");
+    let made = outlet(&runtime, place, replicas, &stop(), &note).map(drop);
+    (made, notes.into_inner())
+}
+
+/// The mock makes topics that it is asked for, as brokers do by default.
+#[test]
+fn a_topic_that_is_missing_is_made_by_nobody_else() {
+    let cluster = MockCluster::new(1).expect("a cluster");
+    let place = place(cluster.bootstrap_servers(), 4);
+    for _ in 0..2 {
+        let told = begun(&place, None).0.expect_err("there is no such topic");
+        assert_eq!(told, Trouble::Lasting(missing("events")));
+    }
+}
+
+#[test]
+fn a_topic_that_keeps_less_is_refused_or_told_of() {
+    let cluster = MockCluster::new(3).expect("a cluster");
+    cluster.create_topic("events", 2, 1).expect("a topic");
+    let place = place(cluster.bootstrap_servers(), 2);
+    let told = begun(&place, Some(3)).0.expect_err("of one replica");
+    assert!(matches!(told, Trouble::Lasting(_)), "{told:?}");
+    assert!(told.text().contains("its replicas are 1, not 3"), "{told:?}");
+    let (made, told) = begun(&place, None);
+    made.expect("it was not to be made");
+    assert!(told.contains("may lose what it has acknowledged: its replicas are 1"), "{told}");
+    assert!(told.contains("acknowledge what they have in memory"), "{told}");
+    begun(&place, Some(1)).0.expect("it is what was asked for");
+}
+
+#[test]
+fn a_broker_that_is_not_there_is_given_up_in_time() {
+    let place = Place {
+        give_up: Some(Duration::from_secs(1)),
+        ..place("127.0.0.1:1,127.0.0.1:2".to_owned(), 2)
+    };
+    let (runtime, notes) = (runtime().expect("a runtime"), RefCell::new(String::new()));
+    let note = |text: &str| notes.borrow_mut().push_str(text);
+    let partition = "0/2".parse().expect("a partition");
+    let began = Instant::now();
+    let told = inlet(&runtime, &place, partition, &stop(), &note).err().expect("nobody answers");
+    assert!(told.text().contains("events of 127.0.0.1:1,127.0.0.1:2"), "{told:?}");
+    assert!(notes.borrow().ends_with("; trying again"), "{notes:?}");
+    drop(runtime);
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+}
+
+#[test]
+fn options_are_not_shown_and_do_not_lower_what_an_acknowledgement_is_worth() {
+    let options = vec![("no.such.option".to_owned(), "s3cret".to_owned())];
+    let access = Access { options, ..Access::default() };
+    let place = Place { access, ..place("127.0.0.1:1".to_owned(), 2) };
+    let told = begun(&place, None).0.expect_err("the library has no such option");
+    let told = told.text();
+    assert!(told.contains("no.such.option") && !told.contains("s3cret"), "{told}");
+    for (key, value) in [("acks", "all"), ("acks", "-1"), ("enable.idempotence", "true")] {
+        check_option(key, value).expect(key);
+    }
+    check_option("linger.ms", "20").expect("it changes nothing");
+    let lower = [
+        ("acks", "1"),
+        ("request.required.acks", "0"),
+        ("enable.idempotence", "false"),
+        ("allow.auto.create.topics", "true"),
+    ];
+    for (key, value) in lower {
+        check_option(key, value).expect_err(key);
+    }
+}
+
+#[test]
+fn a_list_of_brokers_names_hosts() {
+    for servers in ["h", "h:9092", "h1:1, [::1]:2"] {
+        check_servers(servers).expect(servers);
+    }
+    for servers in ["", " ", "h:1,", ",h:1", ":9092"] {
+        check_servers(servers).expect_err(servers);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, ReplayPolicy, pull};
+use async_nats::jetstream::stream::{ConsumerErrorKind, RawMessageErrorKind};
 use async_nats::jetstream::{self, Context};
 use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
@@ -15,12 +16,14 @@ use tokio::time::timeout;
 use super::{found, stream_name};
 use crate::Partition;
 use crate::broker::parcel::{Message, Parcel};
-use crate::broker::position::Extent;
+use crate::broker::position::{Extent, gone};
 use crate::broker::{Inlet, Trouble};
 
 /// What is asked for at once.
 const ASKED_MESSAGES: usize = 8192;
 const ASKED_BYTES: usize = 8 << 20;
+/// A message with its headers is asked for as a whole, however long the server lets it be.
+const HEADERS_BYTES: usize = 64 << 10;
 /// How long one question stands, and how often the server says that it is there.
 const EXPIRES: Duration = Duration::from_secs(30);
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -44,6 +47,10 @@ struct Reading {
     messages: pull::Stream,
     /// How many messages it gave.
     taken: u64,
+    /// The last of them in the stream, or the one before the first that it is to give.
+    last: u64,
+    /// Whether the stream may have lost some in between.
+    takes_gaps: bool,
 }
 
 impl NatsInlet {
@@ -53,6 +60,24 @@ impl NatsInlet {
 
     fn stream(&self) -> String {
         stream_name(&self.name, self.partition.number())
+    }
+
+    /// How many messages the stream's leader has beyond the last one that was given. The consumer lives at one
+    /// server, which may have less of the stream than was acknowledged, and says that it has all.
+    async fn beyond(&self, last: u64) -> Result<u64, Trouble> {
+        let what = format!("cannot look at the stream {}", self.stream());
+        let stream = self.context.get_stream(self.stream()).await;
+        let stream = stream.map_err(|error| Trouble::passing(&what, &error))?;
+        let beyond = stream.cached_info().state.last_sequence.saturating_sub(last);
+        if beyond == 0 {
+            return Ok(0);
+        }
+        // All of them may have been deleted, one by one.
+        match stream.get_first_raw_message_by_subject(">", last.saturating_add(1)).await {
+            Ok(_) => Ok(beyond),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(0),
+            Err(error) => Err(Trouble::passing(&what, &error)),
+        }
     }
 }
 
@@ -74,7 +99,18 @@ impl Inlet for NatsInlet {
         Ok(Extent { origin: 1, first, end, made: made.ok().map(|made| made.to_string()) })
     }
 
-    async fn begin(&mut self, at: u64) -> Result<(), Trouble> {
+    async fn stored_at(&mut self, position: u64) -> Result<Option<i64>, Trouble> {
+        let what = format!("cannot read the stream {}", self.stream());
+        let stream = self.context.get_stream_no_info(self.stream()).await;
+        let stream = stream.map_err(|error| Trouble::passing(&what, &error))?;
+        match stream.get_raw_message(position).await {
+            Ok(message) => Ok(micros(message.time.unix_timestamp_nanos())),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(Trouble::passing(&what, &error)),
+        }
+    }
+
+    async fn begin(&mut self, at: u64, takes_gaps: bool) -> Result<(), Trouble> {
         let what = format!("cannot read the stream {}", self.stream());
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: at },
@@ -86,13 +122,26 @@ impl Inlet for NatsInlet {
             ..pull::Config::default()
         };
         let made = self.context.create_consumer_on_stream(config, self.stream()).await;
-        let consumer: Consumer<pull::Config> =
-            made.map_err(|error| Trouble::passing(&what, &error))?;
+        let consumer: Consumer<pull::Config> = made.map_err(|error| match error.kind() {
+            // Asked again, it would say the same.
+            ConsumerErrorKind::JetStream(answer) if answer.code() < 500 => {
+                Trouble::lasting(&what, &error)
+            }
+            ConsumerErrorKind::JetStream(_)
+            | ConsumerErrorKind::TimedOut
+            | ConsumerErrorKind::Request
+            | ConsumerErrorKind::InvalidConsumerType
+            | ConsumerErrorKind::InvalidName
+            | ConsumerErrorKind::Other => Trouble::passing(&what, &error),
+        })?;
         let asked = consumer.stream().max_messages_per_batch(ASKED_MESSAGES);
-        let asked = asked.max_bytes_per_batch(ASKED_BYTES).expires(EXPIRES).heartbeat(HEARTBEAT);
+        let longest = self.context.client().server_info().max_payload;
+        let bytes = ASKED_BYTES.max(longest.saturating_add(HEADERS_BYTES));
+        let asked = asked.max_bytes_per_batch(bytes).expires(EXPIRES).heartbeat(HEARTBEAT);
         let messages = asked.messages().await;
         let messages = messages.map_err(|error| Trouble::passing(&what, &error))?;
-        self.reading = Some(Reading { consumer, messages, taken: 0 });
+        self.reading =
+            Some(Reading { consumer, messages, taken: 0, last: at.saturating_sub(1), takes_gaps });
         Ok(())
     }
 
@@ -122,8 +171,16 @@ impl Inlet for NatsInlet {
         let info =
             info.map_err(|error| Trouble::passing("cannot ask how much there is", &error))?;
         let under_way = info.delivered.consumer_sequence.saturating_sub(reading.taken);
-        Ok(info.num_pending.saturating_add(under_way))
+        let last = reading.last;
+        match info.num_pending.saturating_add(under_way) {
+            0 => self.beyond(last).await,
+            pending => Ok(pending),
+        }
     }
+}
+
+fn micros(nanos: i128) -> Option<i64> {
+    i64::try_from(nanos / 1000).ok()
 }
 
 fn unbegun() -> Trouble {
@@ -138,11 +195,14 @@ impl Reading {
         if info.consumer_sequence != self.taken + 1 {
             return Err(Trouble::Passing("messages got lost on the way".to_owned()));
         }
-        self.taken = info.consumer_sequence;
-        let stored_at_us = info.published.unix_timestamp_nanos() / 1000;
+        let next = self.last.saturating_add(1);
+        if info.stream_sequence > next && !self.takes_gaps {
+            return Err(Trouble::Lasting(gone(next, info.stream_sequence)));
+        }
+        (self.taken, self.last) = (info.consumer_sequence, info.stream_sequence);
         parcel.push(Message {
             position: info.stream_sequence,
-            stored_at_us: i64::try_from(stored_at_us).unwrap_or_default(),
+            stored_at_us: micros(info.published.unix_timestamp_nanos()),
             lag: info.pending,
             payload: &message.payload,
         });

@@ -1,88 +1,76 @@
 //! NATS JetStream: one stream for each partition, with one subject.
-//!
-//! A stream's metadata say which partition of how many it is, so that nobody sends or reads by
-//! another number of partitions.
 
 mod inlet;
 mod monitor;
 mod outlet;
+mod streams;
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::num::NonZeroU16;
+use std::path::Path;
 use std::time::Duration;
 use std::{io, iter};
 
-use async_nats::jetstream::context::{
-    ContextBuilder, CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind,
-};
-use async_nats::jetstream::{Context, ErrorCode, stream};
-use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions};
+use async_nats::jetstream::context::ContextBuilder;
+use async_nats::jetstream::{Context, stream};
+use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions, ServerAddr};
 use tokio::runtime::Runtime;
 
 pub(crate) use self::inlet::NatsInlet;
-pub(crate) use self::monitor::{Syncing, ask};
+pub(crate) use self::monitor::{Syncing, ask, check_url};
 pub(crate) use self::outlet::NatsOutlet;
+pub(crate) use self::streams::{check_name, stream_name};
+use self::streams::{create, found, lacks, subject};
 use super::retry::{Retry, Stop};
-use super::{Place, Trouble};
+use super::{Place, Trouble, refuse_less};
 use crate::Partition;
 
 /// How long an answer may take before it is asked for again. Less than events are held, so that one
 /// that waited for an acknowledgement in vain still comes in time for those that were sent after it.
 const ANSWER: Duration = Duration::from_secs(3);
-/// A stream's metadata.
-const PARTITION: &str = "ltvlog-partition";
-/// How long a stream remembers the ids of messages.
-const REMEMBERED: Duration = Duration::from_secs(120);
-/// The longest name of streams: a partition's number is added to it.
-const NAME_BYTES_MAX: usize = 200;
+/// How often a stream is looked for before it is believed to be missing: a server that has just come
+/// up may not know of it yet.
+const LOOKS_MAX: u32 = 8;
 
-/// Refuses what can be no name of streams and subjects.
-pub(crate) fn check_name(name: &str) -> Result<(), String> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(is_plain) {
+/// Refuses what can be no list of servers.
+pub(crate) fn check_servers(servers: &str) -> Result<(), String> {
+    for server in each(servers) {
+        let wrong = match server.parse::<ServerAddr>() {
+            Ok(address) if !address.host().is_empty() => continue,
+            Ok(_) => "it has no host".to_owned(),
+            Err(error) => error.to_string(),
+        };
         return Err(format!(
-            "{name:?} can be no name of streams: it takes 1 to {NAME_BYTES_MAX} letters, digits, `-` and `_`"
+            "{:?} is no address of a NATS server, which is nats://HOST:PORT or tls://HOST:PORT: {wrong}",
+            without_secrets(server)
         ));
     }
     Ok(())
 }
 
-/// The stream of a partition.
-pub(crate) fn stream_name(name: &str, partition: u16) -> String {
-    format!("{name}-{partition:05}")
+fn each(servers: &str) -> impl Iterator<Item = &str> {
+    servers.split(',').map(str::trim)
 }
 
-/// The subject of a partition.
-pub(crate) fn subject(name: &str, partition: u16) -> String {
-    format!("{name}.{partition:05}")
+/// Servers as they may be shown: without who asks, and with what password.
+fn without_secrets(servers: &str) -> String {
+    let shown = |server| match (str::rsplit_once(server, '@'), str::split_once(server, "://")) {
+        (Some((_, host)), Some((scheme, _))) => format!("{scheme}://{host}"),
+        (Some((_, host)), None) => host.to_owned(),
+        (None, _) => server.to_owned(),
+    };
+    each(servers).map(shown).collect::<Vec<_>>().join(",")
 }
 
 /// Connects, however long that takes.
 async fn connect(place: &Place, stop: &Stop, note: &dyn Fn(&str)) -> Result<Context, Trouble> {
-    let mut retry = Retry::new(place.give_up, Stop::clone(stop));
-    let servers: Vec<&str> = place.servers.split(',').map(str::trim).collect();
-    loop {
-        let options = options(place).await?;
-        match options.connect(servers.as_slice()).await {
-            Ok(client) => {
-                let context = ContextBuilder::new().timeout(ANSWER).max_ack_inflight(1 << 16);
-                return Ok(context.build(client));
-            }
-            Err(error) if is_not_let_in(&error) => {
-                return Err(not_let_in(place, &error));
-            }
-            Err(error) => {
-                let trouble = unreachable(place, &error);
-                if retry.is_fresh() {
-                    note(&format!("{}; trying again", trouble.text()));
-                }
-                if !retry.wait().await {
-                    return Err(trouble);
-                }
-            }
-        }
-    }
+    let servers: Vec<&str> = each(&place.servers).collect();
+    let ask = async || {
+        let connected = options(place).await?.connect(servers.as_slice()).await;
+        connected.map_err(|error| unconnected(place, &error))
+    };
+    let client = Retry::new(place.give_up, Stop::clone(stop)).until(note, ask).await?;
+    Ok(ContextBuilder::new().timeout(ANSWER).max_ack_inflight(1 << 16).build(client))
 }
 
 /// Whether the servers, or this side, refuse what there is to be let in with, and not only do not
@@ -115,119 +103,43 @@ fn causes(error: &ConnectError) -> impl Iterator<Item = &(dyn Error + 'static)> 
     iter::successors(error.source(), |&cause| cause.source())
 }
 
-/// What to do about it.
-fn not_let_in(place: &Place, error: &ConnectError) -> Trouble {
+/// What happened, and what to do about it.
+fn unconnected(place: &Place, error: &ConnectError) -> Trouble {
+    let what = format!("cannot connect to {}", without_secrets(&place.servers));
+    let trouble = Trouble::passing(&what, error);
+    if !is_not_let_in(error) {
+        return trouble;
+    }
     let is_violation = matches!(error.kind(), ConnectErrorKind::AuthorizationViolation);
     let hint = match (is_violation, &place.access.credentials) {
         (true, None) => ": `--creds FILE` says who asks",
         (true, Some(_)) => ": the servers do not take these credentials",
         (false, _) => "",
     };
-    Trouble::Lasting(format!("{}{hint}", unreachable(place, error).text()))
-}
-
-fn unreachable(place: &Place, error: &ConnectError) -> Trouble {
-    Trouble::passing(&format!("cannot connect to {}", place.servers), error)
+    Trouble::Lasting(format!("{}{hint}", trouble.text()))
 }
 
 async fn options(place: &Place) -> Result<ConnectOptions, Trouble> {
     let mut options = ConnectOptions::new().name("ltvlog").request_timeout(Some(ANSWER));
     if let Some(path) = &place.access.authorities {
+        // They are asked for again where there is TLS; who names them in vain is to know it anyway.
+        read("authorities", path).await?;
         options = options.add_root_certificates(path.clone());
     }
     if let Some(path) = &place.access.credentials {
-        let what = format!("cannot use the credentials in {}", path.display());
-        let read = tokio::fs::read_to_string(path).await;
-        let with = read.and_then(|text| options.credentials(&text));
-        options = with.map_err(|error| Trouble::lasting(&what, &error))?;
+        let with = options.credentials(&read("credentials", path).await?);
+        options = with.map_err(|error| unusable("credentials", path, &error))?;
     }
     Ok(options)
 }
 
-/// The stream of one partition as it is now.
-async fn found(
-    context: &Context,
-    name: &str,
-    partition: Partition,
-) -> Result<Option<stream::Info>, Trouble> {
-    let stream = stream_name(name, partition.number());
-    let what = format!("cannot look at the stream {stream}");
-    match context.get_stream(&stream).await {
-        Ok(found) => {
-            let info = found.cached_info().clone();
-            check(&info.config, name, partition).map_err(Trouble::Lasting)?;
-            Ok(Some(info))
-        }
-        Err(error) if is_missing(&error) => Ok(None),
-        Err(error) => Err(Trouble::passing(&what, &error)),
-    }
+async fn read(what: &str, path: &Path) -> Result<String, Trouble> {
+    let read = tokio::fs::read_to_string(path).await;
+    read.map_err(|error| unusable(what, path, &error))
 }
 
-fn is_missing(error: &GetStreamError) -> bool {
-    match error.kind() {
-        GetStreamErrorKind::JetStream(error) => error.error_code() == ErrorCode::STREAM_NOT_FOUND,
-        GetStreamErrorKind::EmptyName
-        | GetStreamErrorKind::Request
-        | GetStreamErrorKind::InvalidStreamName => false,
-    }
-}
-
-/// Refuses a stream that is none of this partition's.
-fn check(config: &stream::Config, name: &str, partition: Partition) -> Result<(), String> {
-    let stream = &config.name;
-    if let Some(is) = config.metadata.get(PARTITION).filter(|is| **is != partition.to_string()) {
-        return Err(format!(
-            "the stream {stream} is partition {is}, and was taken for {partition}: say as many \
-             partitions as it was made for"
-        ));
-    }
-    let subject = subject(name, partition.number());
-    if config.mirror.is_none() && !config.subjects.contains(&subject) {
-        return Err(format!("the stream {stream} does not take the subject {subject}"));
-    }
-    Ok(())
-}
-
-/// Makes the stream of one partition.
-async fn create(
-    context: &Context,
-    name: &str,
-    partition: Partition,
-    replicas: usize,
-) -> Result<(), Trouble> {
-    let stream = stream_name(name, partition.number());
-    let what = format!("cannot make the stream {stream}");
-    let config = stream::Config {
-        name: stream,
-        subjects: vec![subject(name, partition.number())],
-        storage: stream::StorageType::File,
-        discard: stream::DiscardPolicy::New,
-        duplicate_window: REMEMBERED,
-        num_replicas: replicas,
-        metadata: HashMap::from([(PARTITION.to_owned(), partition.to_string())]),
-        ..stream::Config::default()
-    };
-    match context.create_stream(config).await {
-        Ok(_) => Ok(()),
-        Err(error) if is_refused(&error) => Err(Trouble::lasting(&what, &error)),
-        Err(error) => Err(Trouble::passing(&what, &error)),
-    }
-}
-
-/// Whether the answer would be the same if it were asked for again: the server has judged what it
-/// was asked for, and is not only unable to do it now (code 503).
-fn is_refused(error: &CreateStreamError) -> bool {
-    match error.kind() {
-        CreateStreamErrorKind::JetStream(error) => error.code() < 500,
-        CreateStreamErrorKind::EmptyStreamName
-        | CreateStreamErrorKind::InvalidStreamName
-        | CreateStreamErrorKind::DomainAndExternalSet => true,
-        CreateStreamErrorKind::JetStreamUnavailable
-        | CreateStreamErrorKind::TimedOut
-        | CreateStreamErrorKind::Response
-        | CreateStreamErrorKind::NotFound
-        | CreateStreamErrorKind::ResponseParse => false,
-    }
+fn unusable(what: &str, path: &Path, error: &io::Error) -> Trouble {
+    Trouble::lasting(&format!("cannot use the {what} in {}", path.display()), error)
 }
 
 /// Connects, and looks for the streams of all partitions; makes those that are missing, with so many
@@ -242,24 +154,31 @@ pub(crate) fn outlet(
     runtime.block_on(async {
         let context = connect(place, stop, note).await?;
         let mut retry = Retry::new(place.give_up, Stop::clone(stop));
+        let (mut weak, mut bytes_max) = (0_u32, usize::MAX);
         for number in 0..place.partitions.get() {
             let partition = partition(number, place.partitions)?;
-            loop {
-                let trouble = match prepared(&context, &place.name, partition, replicas).await {
-                    Ok(()) => break,
-                    Err(trouble) => trouble,
-                };
-                if retry.is_fresh() && matches!(trouble, Trouble::Passing(_)) {
-                    note(&format!("{}; trying again", trouble.text()));
-                }
-                if matches!(trouble, Trouble::Lasting(_)) || !retry.wait().await {
-                    return Err(trouble);
-                }
-            }
-            retry.fine();
+            let mut looks = 0;
+            let ask = async || {
+                looks += 1;
+                prepared(&context, &place.name, partition, replicas, looks).await
+            };
+            let config = retry.until(note, ask).await?.config;
+            let lacks = lacks(&config, replicas);
+            // Of a thousand streams one alike tells enough.
+            let note: &dyn Fn(&str) = if weak == 0 { note } else { &|_| {} };
+            refuse_less(&format!("the stream {}", config.name), &lacks, replicas.is_some(), note)?;
+            weak += u32::from(!lacks.is_empty());
+            bytes_max = bytes_max.min(message_bytes_max(&config));
         }
-        Ok(NatsOutlet::new(context, &place.name, place.partitions))
+        if weak > 1 {
+            note(&format!("so may {} more streams", weak - 1));
+        }
+        Ok(NatsOutlet::new(context, &place.name, place.partitions, bytes_max))
     })
+}
+
+fn message_bytes_max(config: &stream::Config) -> usize {
+    usize::try_from(config.max_message_size).ok().filter(|bytes| *bytes > 0).unwrap_or(usize::MAX)
 }
 
 async fn prepared(
@@ -267,15 +186,15 @@ async fn prepared(
     name: &str,
     partition: Partition,
     replicas: Option<usize>,
-) -> Result<(), Trouble> {
+    looks: u32,
+) -> Result<stream::Info, Trouble> {
     match (found(context, name, partition).await?, replicas) {
-        (Some(_), _) => Ok(()),
+        (Some(found), _) => Ok(found),
         (None, Some(replicas)) => create(context, name, partition, replicas).await,
         (None, None) => {
             let stream = stream_name(name, partition.number());
-            Err(Trouble::Lasting(format!(
-                "there is no stream {stream}: `publish --create` makes it"
-            )))
+            let text = format!("there is no stream {stream}: `publish --create` makes it");
+            Err(if looks < LOOKS_MAX { Trouble::Passing(text) } else { Trouble::Lasting(text) })
         }
     }
 }
@@ -301,28 +220,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_plain_and_bounded() {
-        for name in ["e", "EVENTS_2-b", &"x".repeat(NAME_BYTES_MAX)] {
-            check_name(name).expect(name);
+    fn a_list_of_servers_names_hosts() {
+        for servers in ["h", "h:4222", "nats://h1:1, tls://u:p@h2", "nats://[::1]:4222"] {
+            check_servers(servers).expect(servers);
         }
-        for name in ["", "a.b", "a b", "a*", ">", "é", &"x".repeat(NAME_BYTES_MAX + 1)] {
-            check_name(name).expect_err(name);
+        for servers in
+            ["", " ", "nats://", "nats://h,", ",h", "http://h", "nats://h:port", "tls://u:p@"]
+        {
+            check_servers(servers).expect_err(servers);
         }
-        assert_eq!(stream_name("e", 7), "e-00007");
-        assert_eq!(subject("e", u16::MAX), "e.65535");
     }
 
     #[test]
-    fn a_stream_of_another_number_of_partitions_is_refused() {
-        let mut config = stream::Config { name: "e-00001".to_owned(), ..stream::Config::default() };
-        let partition: Partition = "1/4".parse().expect("a partition");
-        let told = check(&config, "e", partition).expect_err("it has no subject");
-        assert!(told.contains("e.00001"), "{told}");
-        config.subjects = vec!["e.00001".to_owned()];
-        assert_eq!(check(&config, "e", partition), Ok(()), "somebody else made it");
-        config.metadata.insert(PARTITION.to_owned(), "1/4".to_owned());
-        assert_eq!(check(&config, "e", partition), Ok(()));
-        let told = check(&config, "e", "1/2".parse().expect("one")).expect_err("of four");
-        assert!(told.contains("is partition 1/4, and was taken for 1/2"), "{told}");
+    fn no_password_is_shown() {
+        let servers = "nats://me:s3cret@h1:4222, s3cret@h2,tls://h3";
+        assert_eq!(without_secrets(servers), "nats://h1:4222,h2,tls://h3");
+        let told = check_servers("nats://me:s3cret@h1:port").expect_err("no port");
+        assert!(told.contains("\"nats://h1:port\"") && !told.contains("s3cret"), "{told}");
     }
 }

@@ -34,6 +34,17 @@ struct Config {
     sync_interval: u64,
 }
 
+/// Refuses what can be no address of a monitoring port.
+pub(crate) fn check_url(url: &str) -> Result<(), String> {
+    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    match host.is_some_and(|host| !host.is_empty() && !host.starts_with([':', '/'])) {
+        true => Ok(()),
+        false => {
+            Err(format!("{url:?} is no address of a monitoring port, which is http://HOST:PORT"))
+        }
+    }
+}
+
 /// Asks the server whose monitoring port is at this address.
 pub(crate) fn ask(url: &str) -> Result<Syncing, String> {
     let wrong = |error: ureq::Error| format!("cannot ask {url} whether it syncs: {error}");
@@ -55,6 +66,16 @@ fn read(text: &str) -> Option<Syncing> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_monitoring_port_has_an_address() {
+        for url in ["http://127.0.0.1:8222", "https://h", "http://[::1]:8222/"] {
+            check_url(url).expect(url);
+        }
+        for url in ["", "nonsense", "127.0.0.1:8222", "nats://h:4222", "http://", "http://:8222"] {
+            check_url(url).expect_err(url);
+        }
+    }
 
     #[test]
     fn a_server_says_when_it_syncs() {

@@ -1,15 +1,15 @@
 //! Messages to JetStream.
 
+use std::error::Error;
 use std::future::IntoFuture;
 use std::num::NonZeroU16;
 use std::pin::Pin;
 
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
-use async_nats::jetstream::Context;
-use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-
+use async_nats::jetstream::{self, Context};
 use tokio::time::{Instant, timeout_at};
 
 use super::{ANSWER, subject};
@@ -22,12 +22,19 @@ const HEADERS_BYTES: usize = 128;
 pub(crate) struct NatsOutlet {
     context: Context,
     subjects: Vec<async_nats::Subject>,
+    /// What all streams take.
+    bytes_max: usize,
 }
 
 impl NatsOutlet {
-    pub(super) fn new(context: Context, name: &str, partitions: NonZeroU16) -> NatsOutlet {
+    pub(super) fn new(
+        context: Context,
+        name: &str,
+        partitions: NonZeroU16,
+        bytes_max: usize,
+    ) -> NatsOutlet {
         let subjects = (0..partitions.get()).map(|number| subject(name, number).into());
-        NatsOutlet { context, subjects: subjects.collect() }
+        NatsOutlet { context, subjects: subjects.collect(), bytes_max }
     }
 }
 
@@ -57,7 +64,7 @@ impl Outlet for NatsOutlet {
         Ok(Box::pin(async move {
             match timeout_at(until, pending.into_future()).await {
                 Ok(Ok(answer)) => Ok(Acknowledged { is_duplicate: answer.duplicate }),
-                Ok(Err(error)) => Err(Trouble::passing("no acknowledgement", &error)),
+                Ok(Err(error)) => Err(refused(&error)),
                 // Streams answer nothing at all while they look for a leader.
                 Err(late) => Err(Trouble::passing("no acknowledgement", &late)),
             }
@@ -65,6 +72,38 @@ impl Outlet for NatsOutlet {
     }
 
     fn payload_bytes_max(&self) -> usize {
-        self.context.client().server_info().max_payload.saturating_sub(HEADERS_BYTES)
+        let server = self.context.client().server_info().max_payload;
+        server.min(self.bytes_max).saturating_sub(HEADERS_BYTES)
+    }
+}
+
+/// A message that a stream has judged, and not only cannot store now (code 503), it does not take.
+fn refused(error: &PublishError) -> Trouble {
+    let answer = error.source().and_then(|cause| cause.downcast_ref::<jetstream::Error>());
+    match answer.is_some_and(|answer| answer.code() == 400) {
+        true => Trouble::lasting("the stream refuses a message", error),
+        false => Trouble::passing("no acknowledgement", error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stream_has_judged_is_not_sent_again() {
+        let answer = |code: u32| {
+            let text = format!(r#"{{"code":{code},"err_code":10054,"description":"too long"}}"#);
+            let error: jetstream::Error = serde_json::from_str(&text).expect("an answer");
+            refused(&PublishError::with_source(PublishErrorKind::Other, error))
+        };
+        let Trouble::Lasting(told) = answer(400) else { panic!("it is sent again") };
+        assert!(told.starts_with("the stream refuses a message: ") && told.contains("too long"));
+        // Of two messages with one id the second comes while the first is being stored (409).
+        for code in [409, 429, 500, 503] {
+            assert!(matches!(answer(code), Trouble::Passing(_)), "{code}");
+        }
+        let silent = refused(&PublishError::new(PublishErrorKind::TimedOut));
+        assert!(matches!(silent, Trouble::Passing(_)));
     }
 }

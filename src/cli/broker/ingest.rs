@@ -31,24 +31,30 @@ pub(super) fn run(shared: &Shared, args: &IngestArgs, out: &mut Out) -> Result<E
     let mut store = Store::open(dir, options)?;
     let source = source(which, &place, args);
     let start = start(&store, &source, args.from_first)?;
+    let position = match &start {
+        Start::Behind(position) => position.clone(),
+        Start::First => None,
+    };
     let mut pump = begin(which, &place, args, start, &interrupt)?;
     let rules = Rules {
         source,
-        hold: args.hold_max.unwrap_or(HOLD_MAX),
+        hold: args.hold_max.map_or(HOLD_MAX, with_both),
         until_caught_up: args.until_caught_up,
     };
     let reports = Reports::new(Duration::from_secs(args.report));
     let rejects = RefCell::new(rejects);
-    let mut intake = Intake::new(&rules, reports, &rejects, &interrupt);
+    let mut intake = Intake::new(&rules, reports, &rejects, &interrupt, position);
     let taken = intake.run(&mut store, &mut pump, out);
     let kept = rejects.borrow_mut().finish(false);
     pump.close();
     // What is in the log is there, and is told of, whatever came in between.
     let printed = intake.told().print(out).and_then(|()| out.done());
     let receipt = intake.sum().clone();
-    store.close()?;
+    let closed = store.close();
+    // The first thing that went wrong is what the others come of.
     taken?;
     kept?;
+    closed?;
     let interrupted = interrupt.came();
     if interrupted {
         say::note("interrupted: what was accepted is in the log; the next call goes on behind it");
@@ -57,6 +63,12 @@ pub(super) fn run(shared: &Shared, args: &IngestArgs, out: &mut Out) -> Result<E
         Ok(()) | Err(Failure::Closed) => Ok(Fed { receipt, interrupted }.ending()),
         Err(failure) => Err(failure),
     }
+}
+
+/// What is not said of the two bounds is as if nothing was.
+fn with_both(hold: HoldMax) -> HoldMax {
+    let or = |said, default| if said == u64::MAX { default } else { said };
+    HoldMax { events: or(hold.events, HOLD_MAX.events), us: or(hold.us, HOLD_MAX.us) }
 }
 
 /// What the source is called in the log's marks: a stream, or a topic with its partition.

@@ -1,17 +1,19 @@
 //! Messages into a log.
 //!
-//! One append call after the other takes in what comes. Each ends after a short while, or, as long
-//! as events are held, with their window; it ends with a mark that says up to which message the
-//! partition has been read, in the batch of the last events. So the mark passes no event that is
-//! held, and becomes durable with what it speaks of. Rejected events are on the disk before it.
+//! One short append call after the other takes in what comes. What a call holds goes over into the
+//! next one, until its customer or order comes or it has been held for long enough. Each call ends with
+//! a mark that says up to which message the partition has been read, in the batch of the last
+//! events: it passes no event that is held, and becomes durable with what it speaks of. Rejected
+//! events are on the disk before it.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::failure;
+use super::patience::Patience;
 use super::report::{Ingested, Lag};
 use crate::broker::parcel::{Message, Parcel};
 use crate::broker::position::Position;
@@ -21,9 +23,9 @@ use crate::cli::failure::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::out::{Out, say};
 use crate::cli::rejects::Rejects;
-use crate::{Call, CallOptions, Event, HoldMax, Origin, Receipt, Rejected, Store};
+use crate::{Call, CallOptions, Event, Held, HoldMax, Origin, Receipt, Rejected, Store};
 
-/// When a call ends in which nothing is held.
+/// When a call ends.
 const EVENTS_MAX: u64 = 65_536;
 const TIME_MAX: Duration = Duration::from_millis(50);
 /// Time between two looks at the note of signals.
@@ -43,12 +45,14 @@ pub(super) struct Reports {
     every: Duration,
     began: Instant,
     next: Instant,
+    /// Whether anybody reads them.
+    is_read: bool,
 }
 
 impl Reports {
     pub(super) fn new(every: Duration) -> Reports {
         let began = Instant::now();
-        Reports { every, began, next: began + every }
+        Reports { every, began, next: began + every, is_read: true }
     }
 }
 
@@ -62,14 +66,36 @@ pub(super) struct Intake<'s> {
     made: Option<String>,
     sum: Receipt,
     lag: Lag,
-    /// When the broker took the last message that was taken in.
-    stored_at_us: i64,
+    /// The last message that was taken in.
+    taken: Option<Taken>,
+    /// For each message that was held, and the last that was taken in before it.
+    before: VecDeque<(u64, Option<Taken>)>,
+    /// What waits for its customer or order.
+    held: Held,
+    patience: Patience,
+    /// The last mark.
+    noted: Option<Position>,
+}
+
+/// A message that was taken in, and when it was stored.
+#[derive(Clone, Copy)]
+struct Taken {
+    position: u64,
+    stored_at_us: Option<i64>,
+}
+
+impl Taken {
+    fn of(start: &Position) -> Taken {
+        Taken { position: start.last, stored_at_us: start.stored_at_us }
+    }
 }
 
 /// What has come of waiting.
 enum Came {
     Messages(Parcel),
     Nothing,
+    /// Reading has begun.
+    Begun,
     /// Nothing is left to be read.
     End,
 }
@@ -80,6 +106,7 @@ impl<'s> Intake<'s> {
         reports: Reports,
         rejects: &'s RefCell<Rejects>,
         interrupt: &'s Interrupt,
+        start: Option<Position>,
     ) -> Intake<'s> {
         Intake {
             rules,
@@ -88,8 +115,12 @@ impl<'s> Intake<'s> {
             interrupt,
             made: None,
             sum: Receipt { synced: true, ..Receipt::default() },
-            lag: Lag::default(),
-            stored_at_us: 0,
+            lag: Lag { position: start.as_ref().map(|start| start.last), ..Lag::default() },
+            taken: start.as_ref().map(Taken::of),
+            before: VecDeque::new(),
+            held: Held::new(),
+            patience: Patience::new(rules.hold),
+            noted: start,
         }
     }
 
@@ -115,8 +146,13 @@ impl<'s> Intake<'s> {
         }
         while !self.interrupt.came() {
             match self.wait(pump, LOOK, out)? {
-                Came::Messages(parcel) => self.call(store, &parcel, pump, out)?,
-                Came::End if self.rules.until_caught_up => return Ok(()),
+                Came::Messages(parcel) => self.call(store, Some(&parcel), pump, out)?,
+                // The log is made, and nobody else can write to it from here on.
+                Came::Begun => self.call(store, None, pump, out)?,
+                Came::End if self.rules.until_caught_up && self.held.count() == 0 => return Ok(()),
+                Came::End | Came::Nothing if self.patience.is_due(self.held.count()) => {
+                    self.call(store, None, pump, out)?;
+                }
                 Came::End | Came::Nothing => {}
             }
         }
@@ -134,19 +170,29 @@ impl<'s> Intake<'s> {
                     return Ok(Came::End);
                 }
             }
-            Some(Told::Begun { made }) => self.made = made,
-            Some(Told::Note(text)) => say::note(&text),
-            Some(Told::Failed(trouble)) => return Err(failure(&trouble)),
+            Some(Told::Begun { made }) => {
+                self.made = made;
+                return Ok(Came::Begun);
+            }
+            Some(Told::Note(text)) => {
+                // Nobody knows how much there is at a broker that does not answer.
+                (self.lag.events, self.lag.time) = (None, None);
+                say::note(&text);
+            }
+            Some(Told::Failed(trouble)) => {
+                return Err(Failure::Other(format!("{}: {}", self.rules.source, trouble.text())));
+            }
             None => {}
         }
         Ok(Came::Nothing)
     }
 
-    /// Takes in a parcel and what comes soon after it as one append call.
+    /// Takes in a parcel and what comes soon after it, and what was held if it is time to, as one
+    /// append call.
     fn call(
         &mut self,
         store: &mut Store,
-        first: &Parcel,
+        first: Option<&Parcel>,
         pump: &mut Pump,
         out: &mut Out,
     ) -> Result<(), Failure> {
@@ -156,36 +202,70 @@ impl<'s> Intake<'s> {
             |rejected: &Rejected<'_>| rejects.borrow_mut().take(&rules.source, rejected);
         let options = CallOptions { on_reject: Some(&mut on_reject), ..CallOptions::default() };
         let mut call = store.call(options)?;
-        let mut window = Window::new(rules.hold);
-        self.take(first, &mut call, &of_log, &mut window)?;
-        loop {
-            let rest = window.rest();
-            self.lag.held = call.held();
-            if rest.is_zero() || self.interrupt.came() {
-                break;
-            }
-            match self.wait(pump, rest.min(LOOK), out)? {
-                Came::Messages(parcel) => self.take(&parcel, &mut call, &of_log, &mut window)?,
-                Came::End if !window.is_holding() => break,
-                Came::End | Came::Nothing => {}
-            }
+        call.take_over(std::mem::replace(&mut self.held, Held::new()));
+        if let Some(parcel) = first {
+            self.take_in(parcel, &mut call, &of_log, pump, out)?;
         }
-        if self.interrupt.came() && call.held() > 0 {
-            // What is held is neither admitted nor rejected, and the mark stays before it.
-            let receipt = call.interrupt()?;
-            add(&mut self.sum, receipt);
-            return Ok(());
+        if self.patience.is_due(call.held()) && !self.interrupt.came() {
+            let next = self.taken.map_or(0, |last| last.position.saturating_add(1));
+            call.give_up_before(self.patience.tried(next))?;
         }
-        call.settle()?;
-        self.lag.held = 0;
         rejects.borrow_mut().save()?;
-        if let Some(last) = self.lag.position {
-            let mark = Position { last, made: self.made.clone() }.mark();
-            let noted = call.set_mark(rules.source.as_bytes(), &mark);
-            assert!(noted, "names of streams and topics, and positions, are shorter than a mark");
+        let mark = self.mark(call.first_held());
+        let mark = mark.filter(|mark| self.noted.as_ref() != Some(mark));
+        let text = mark.as_ref().map(Position::mark);
+        let noted = text.as_deref().map(|text| (rules.source.as_bytes(), text));
+        let (receipt, held) = call.leave(noted)?;
+        if let Some(mark) = mark {
+            self.lag.position = Some(mark.last);
+            self.noted = Some(mark);
         }
-        add(&mut self.sum, call.finish()?);
+        self.lag.held = held.count();
+        self.held = held;
+        add(&mut self.sum, receipt);
         Ok(())
+    }
+
+    /// Takes in a parcel and what comes soon after it.
+    fn take_in(
+        &mut self,
+        first: &Parcel,
+        call: &mut Call<'_>,
+        of_log: &crate::Rules,
+        pump: &mut Pump,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
+        let (began, mut events) = (Instant::now(), self.take(first, call, of_log)?);
+        loop {
+            let rest = TIME_MAX.saturating_sub(began.elapsed());
+            if rest.is_zero() || events >= EVENTS_MAX || self.interrupt.came() {
+                return Ok(());
+            }
+            match self.wait(pump, rest, out)? {
+                Came::Messages(parcel) => events += self.take(&parcel, call, of_log)?,
+                Came::End => return Ok(()),
+                Came::Begun | Came::Nothing => {}
+            }
+        }
+    }
+
+    /// Up to where the partition has been read: before the first message that is held, or up to the
+    /// last one.
+    fn mark(&mut self, first_held: Option<u64>) -> Option<Position> {
+        let taken = match first_held {
+            None => {
+                self.before.clear();
+                self.taken
+            }
+            Some(first) => {
+                while self.before.front().is_some_and(|(held, _)| *held < first) {
+                    self.before.pop_front();
+                }
+                self.before.front().and_then(|(_, before)| *before)
+            }
+        };
+        let Taken { position, stored_at_us } = taken?;
+        Some(Position { last: position, made: self.made.clone(), stored_at_us })
     }
 
     fn take(
@@ -193,28 +273,34 @@ impl<'s> Intake<'s> {
         parcel: &Parcel,
         call: &mut Call<'_>,
         of_log: &crate::Rules,
-        window: &mut Window,
-    ) -> Result<(), Failure> {
+    ) -> Result<u64, Failure> {
+        let (mut events, mut held) = (0, call.held());
         for Message { position, stored_at_us, lag, payload } in parcel.messages() {
             let at = Origin { source: 0, line: position };
             match Event::from_json(payload, of_log) {
                 Ok(event) => call.push(&event, payload, at)?,
                 Err(rejection) => call.reject(&rejection, payload, at)?,
             }
-            window.taken(call.held());
-            self.lag.position = Some(position);
+            events += 1;
+            if call.held() > held {
+                held = call.held();
+                self.before.push_back((position, self.taken));
+            }
+            self.taken = Some(Taken { position, stored_at_us });
             self.lag.events = Some(lag);
-            self.stored_at_us = stored_at_us;
         }
-        self.lag.time = match self.lag.events {
-            Some(0) => Some(Duration::ZERO),
+        self.patience.taken(events);
+        self.lag.held = call.held();
+        self.lag.time = match (self.lag.events, self.taken.and_then(|last| last.stored_at_us)) {
+            (Some(0), _) => Some(Duration::ZERO),
+            (_, None) => None,
             // Two clocks: the broker's may be ahead of ours.
-            _ => Some(Duration::from_micros(
-                u64::try_from(Timestamp::now().as_microsecond().saturating_sub(self.stored_at_us))
+            (_, Some(stored_at_us)) => Some(Duration::from_micros(
+                u64::try_from(Timestamp::now().as_microsecond().saturating_sub(stored_at_us))
                     .unwrap_or_default(),
             )),
         };
-        Ok(())
+        Ok(events)
     }
 
     /// Tells how far it is, if it is time to.
@@ -225,10 +311,15 @@ impl<'s> Intake<'s> {
         self.reports.next = Instant::now() + self.reports.every;
         let told = self.told();
         match out.format() {
-            Format::Json => {
-                out.json(&told)?;
-                out.done()
+            Format::Json if self.reports.is_read => {
+                // Who takes events in goes on even if nobody listens any more.
+                match out.json(&told).and_then(|()| out.done()) {
+                    Err(Failure::Closed) => self.reports.is_read = false,
+                    told => return told,
+                }
+                Ok(())
             }
+            Format::Json => Ok(()),
             Format::Table | Format::Csv => {
                 if io::stderr().is_terminal() {
                     say::line(&told.line());
@@ -248,68 +339,4 @@ fn add(sum: &mut Receipt, more: Receipt) {
     }
     sum.end = end;
     sum.synced &= synced;
-}
-
-/// How long one call goes on.
-struct Window {
-    hold: HoldMax,
-    began: Instant,
-    events: u64,
-    /// Since something is held: the time, and the events that came.
-    holding: Option<(Instant, u64)>,
-}
-
-impl Window {
-    fn new(hold: HoldMax) -> Window {
-        Window { hold, began: Instant::now(), events: 0, holding: None }
-    }
-
-    /// An event was taken in, and so many are held now.
-    fn taken(&mut self, held: u64) {
-        self.events += 1;
-        match &mut self.holding {
-            Some((_, events)) => *events += 1,
-            None if held > 0 => self.holding = Some((Instant::now(), 1)),
-            None => {}
-        }
-    }
-
-    fn is_holding(&self) -> bool {
-        self.holding.is_some()
-    }
-
-    /// How long it goes on from now.
-    fn rest(&self) -> Duration {
-        match self.holding {
-            Some((_, events)) if events >= self.hold.events => Duration::ZERO,
-            Some((since, _)) => Duration::from_micros(self.hold.us).saturating_sub(since.elapsed()),
-            None if self.events >= EVENTS_MAX => Duration::ZERO,
-            None => TIME_MAX.saturating_sub(self.began.elapsed()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_window_ends_soon_unless_something_is_held() {
-        let hold = HoldMax { events: 3, us: 60_000_000 };
-        let mut window = Window::new(hold);
-        window.taken(0);
-        assert!(window.rest() <= TIME_MAX && !window.is_holding());
-        for (held, is_over) in [(1, false), (1, false), (2, true)] {
-            assert!(window.rest() <= Duration::from_secs(60));
-            window.taken(held);
-            assert!(window.is_holding());
-            assert_eq!(window.rest().is_zero(), is_over, "{held} held");
-        }
-        let mut full = Window::new(hold);
-        (0..EVENTS_MAX).for_each(|_| full.taken(0));
-        assert!(full.rest().is_zero());
-        let mut short = Window::new(HoldMax { events: u64::MAX, us: 0 });
-        short.taken(1);
-        assert!(short.rest().is_zero(), "no time to hold");
-    }
 }

@@ -2,6 +2,7 @@
 
 mod ingest;
 mod intake;
+mod patience;
 mod publish;
 mod report;
 
@@ -30,9 +31,12 @@ pub(crate) enum BrokerCommand {
     Ingest(IngestArgs),
 }
 
+/// The longest time that an option takes: a year.
+const SECONDS_MAX: u64 = 365 * 24 * 60 * 60;
+
 const PUBLISH_HELP: &str = "\
 Examples:
-  ltvlog publish --nats nats://127.0.0.1:4222 --stream events --partitions 4 --create events.json
+  ltvlog publish --nats nats://127.0.0.1:4222 --stream events --partitions 4 --create --replicas 1 events.json
   ltvlog publish --kafka 127.0.0.1:9092 --topic events --partitions 4 events.json
 
 An event is in the receipt once the broker has acknowledged it. A call that failed or was interrupted
@@ -74,12 +78,13 @@ pub(crate) struct BrokerArgs {
     #[cfg(feature = "nats")]
     #[arg(long, value_name = "FILE", requires = "nats")]
     pub(crate) broker_ca_file: Option<PathBuf>,
-    /// An option of librdkafka, which may be given more than once
+    /// An option of librdkafka, which may be given more than once; none that lowers what an
+    /// acknowledgement is worth
     #[cfg(feature = "kafka")]
     #[arg(long, value_name = "KEY=VALUE", requires = "kafka", value_parser = setting)]
     pub(crate) kafka_option: Vec<(String, String)>,
     /// Fail once the broker has not answered for so long [default: never]
-    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=SECONDS_MAX))]
     pub(crate) give_up: Option<u64>,
 }
 
@@ -99,6 +104,7 @@ impl BrokerArgs {
         #[cfg(feature = "nats")]
         if let (Some(servers), Some(name)) = (&self.nats, &self.stream) {
             crate::broker::nats::check_name(name).map_err(Failure::Usage)?;
+            crate::broker::nats::check_servers(servers).map_err(Failure::Usage)?;
             let access = Access {
                 credentials: self.creds.clone(),
                 authorities: self.broker_ca_file.clone(),
@@ -110,6 +116,7 @@ impl BrokerArgs {
         #[cfg(feature = "kafka")]
         if let (Some(servers), Some(name)) = (&self.kafka, &self.topic) {
             crate::broker::kafka::check_name(name).map_err(Failure::Usage)?;
+            crate::broker::kafka::check_servers(servers).map_err(Failure::Usage)?;
             let access = Access { options: self.kafka_option.clone(), ..Access::default() };
             let (servers, name) = (servers.clone(), name.clone());
             return Ok((Which::Kafka, Place { servers, name, partitions, access, give_up }));
@@ -128,7 +135,7 @@ pub(crate) struct PublishArgs {
     /// How many partitions there are
     #[arg(long, value_name = "N")]
     pub(crate) partitions: NonZeroU16,
-    /// Make the streams or the topic, if they are missing
+    /// Make the streams or the topic, if they are missing; refuse those that keep less than made ones
     #[arg(long)]
     pub(crate) create: bool,
     /// On how many servers the broker keeps what is made by --create
@@ -172,7 +179,7 @@ pub(crate) struct IngestArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
     /// Time between two reports of how far it is
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = value_parser!(u64).range(1..=SECONDS_MAX))]
     pub(crate) report: u64,
     #[command(flatten)]
     pub(crate) new: NewLogArgs,
@@ -204,5 +211,6 @@ fn failure(trouble: &Trouble) -> Failure {
 #[cfg(feature = "kafka")]
 fn setting(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("this is KEY=VALUE, such as linger.ms=20")?;
+    crate::broker::kafka::check_option(key, value)?;
     Ok((key.to_owned(), value.to_owned()))
 }

@@ -21,6 +21,10 @@ use crate::{
 /// Runs the command.
 pub(super) fn run(args: &PublishArgs, out: &mut Out) -> Result<Ending, Failure> {
     let (which, place) = args.broker.place(args.partitions)?;
+    #[cfg(feature = "nats")]
+    for url in &args.monitor {
+        broker::nats::check_url(url).map_err(Failure::Usage)?;
+    }
     let mut feed = Feed::new(&args.files, args.rejects.as_deref())?;
     let (stop, note) = (stop(&feed.interrupt), Box::new(|text: &str| say::note(text)) as Note);
     let runtime = broker::runtime().map_err(|trouble| failure(&trouble))?;
@@ -32,18 +36,33 @@ pub(super) fn run(args: &PublishArgs, out: &mut Out) -> Result<Ending, Failure> 
             warn_of_syncing(&args.monitor);
             let replicas = replicas.map(usize::from);
             let outlet = broker::nats::outlet(&runtime, &place, replicas, &stop, &*note);
-            let outlet = outlet.map_err(|trouble| failure(&trouble))?;
+            let outlet = match outlet {
+                Ok(outlet) => outlet,
+                Err(trouble) => return unbegun(&feed, &trouble),
+            };
             let publisher = Publisher::new(runtime, outlet, give_up, stop, note);
             publish(args, &place, &mut feed, publisher, out)
         }
         #[cfg(feature = "kafka")]
         Which::Kafka => {
             let outlet = broker::kafka::outlet(&runtime, &place, replicas, &stop, &*note);
-            let outlet = outlet.map_err(|trouble| failure(&trouble))?;
+            let outlet = match outlet {
+                Ok(outlet) => outlet,
+                Err(trouble) => return unbegun(&feed, &trouble),
+            };
             let publisher = Publisher::new(runtime, outlet, give_up, stop, note);
             publish(args, &place, &mut feed, publisher, out)
         }
     }
+}
+
+/// How a call ends that could not begin to send.
+fn unbegun(feed: &Feed, trouble: &Trouble) -> Result<Ending, Failure> {
+    if feed.interrupt.came() {
+        say::note("interrupted: nothing was sent");
+        return Ok(Ending::Interrupted);
+    }
+    Err(failure(trouble))
 }
 
 /// Says so where an acknowledgement is no promise that a power cut leaves the event alone.

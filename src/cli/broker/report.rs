@@ -12,6 +12,9 @@ use crate::cli::out::Out;
 use crate::cli::table::{Grid, count};
 use crate::{Reason, Receipt};
 
+/// Stands for a number that is not known.
+const UNKNOWN: &str = "-";
+
 /// What became of events that were published.
 #[derive(Debug, Serialize)]
 pub(super) struct Published {
@@ -43,16 +46,18 @@ impl Published {
 
     pub(super) fn print(&self, out: &mut Out) -> Result<(), Failure> {
         let numbers = [
-            ("published", self.published),
-            ("duplicates", self.duplicates),
-            ("rejected", self.rejected),
-            ("retried", self.retried),
-            ("unacknowledged", self.unacknowledged),
+            ("published", Some(self.published)),
+            ("duplicates", Some(self.duplicates)),
+            ("rejected", Some(self.rejected)),
+            ("retried", Some(self.retried)),
+            ("unacknowledged", Some(self.unacknowledged)),
         ];
         match out.format() {
             Format::Json => out.json(self),
-            Format::Csv => csv(&numbers, &self.reasons, &[("seconds", self.seconds)], out),
-            Format::Table => table(&numbers, &self.reasons, &[("seconds", self.seconds)], out),
+            Format::Csv => csv(&numbers, &self.reasons, &[("seconds", Some(self.seconds))], out),
+            Format::Table => {
+                table(&numbers, &self.reasons, &[("seconds", Some(self.seconds))], out)
+            }
         }
     }
 }
@@ -76,7 +81,7 @@ pub(super) struct Ingested {
 /// How far the log is behind the broker.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Lag {
-    /// The last message that was taken in.
+    /// Up to which message the log says that the partition has been read.
     pub(super) position: Option<u64>,
     pub(super) events: Option<u64>,
     pub(super) time: Option<Duration>,
@@ -113,16 +118,15 @@ impl Ingested {
 
     pub(super) fn print(&self, out: &mut Out) -> Result<(), Failure> {
         let numbers = [
-            ("accepted", self.accepted),
-            ("duplicates", self.duplicates),
-            ("rejected", self.rejected),
-            ("held", self.held),
-            ("position", self.position.unwrap_or_default()),
-            ("lag_events", self.lag_events.unwrap_or_default()),
-            ("end", self.end),
+            ("accepted", Some(self.accepted)),
+            ("duplicates", Some(self.duplicates)),
+            ("rejected", Some(self.rejected)),
+            ("held", Some(self.held)),
+            ("position", self.position),
+            ("lag_events", self.lag_events),
+            ("end", Some(self.end)),
         ];
-        let times =
-            [("lag_seconds", self.lag_seconds.unwrap_or_default()), ("seconds", self.seconds)];
+        let times = [("lag_seconds", self.lag_seconds), ("seconds", Some(self.seconds))];
         match out.format() {
             Format::Json => out.json(self),
             Format::Csv => csv(&numbers, &self.reasons, &times, out),
@@ -141,31 +145,30 @@ fn seconds(time: Duration) -> f64 {
 }
 
 fn csv(
-    numbers: &[(&str, u64)],
+    numbers: &[(&str, Option<u64>)],
     reasons: &BTreeMap<&'static str, u64>,
-    times: &[(&str, f64)],
+    times: &[(&str, Option<f64>)],
     out: &mut Out,
 ) -> Result<(), Failure> {
     let reasons: Vec<String> = reasons.iter().map(|(reason, n)| format!("{reason}={n}")).collect();
-    let mut columns: Vec<(&str, String)> =
-        numbers.iter().map(|(name, number)| (*name, number.to_string())).collect();
-    columns.push(("reasons", reasons.join(" ")));
-    columns.extend(times.iter().map(|(name, time)| (*name, format!("{time:.3}"))));
-    let names = columns.iter().map(|(name, _)| Some((*name).to_owned())).collect();
-    let values =
-        columns.into_iter().map(|(_, value)| Some(value).filter(|text| !text.is_empty())).collect();
+    let mut columns: Vec<(&str, Option<String>)> =
+        numbers.iter().map(|(name, number)| (*name, number.map(|n| n.to_string()))).collect();
+    columns.push(("reasons", Some(reasons.join(" ")).filter(|text| !text.is_empty())));
+    columns.extend(times.iter().map(|(name, time)| (*name, time.map(|s| format!("{s:.3}")))));
+    let (names, values) =
+        columns.into_iter().map(|(name, value)| (Some(name.to_owned()), value)).unzip();
     out.csv(&[names, values])
 }
 
 fn table(
-    numbers: &[(&str, u64)],
+    numbers: &[(&str, Option<u64>)],
     reasons: &BTreeMap<&'static str, u64>,
-    times: &[(&str, f64)],
+    times: &[(&str, Option<f64>)],
     out: &mut Out,
 ) -> Result<(), Failure> {
     let mut grid = Grid::numbers();
     for (name, number) in numbers {
-        grid.pair(name, count(*number));
+        grid.pair(name, number.map_or(UNKNOWN.to_owned(), count));
         if *name == "rejected" {
             for (reason, number) in reasons {
                 grid.pair(&format!("  {reason}"), count(*number));
@@ -173,7 +176,7 @@ fn table(
         }
     }
     for (name, time) in times {
-        grid.pair(name, format!("{time:.3}"));
+        grid.pair(name, time.map_or(UNKNOWN.to_owned(), |time| format!("{time:.3}")));
     }
     out.text(&grid.text())
 }

@@ -7,10 +7,13 @@ use super::choice::Server;
 use super::client::Client;
 use crate::cli::args::{Format, StatsArgs, TopArgs};
 use crate::cli::failure::{Ending, Failure};
+use crate::cli::logs::note_part;
 use crate::cli::out::Out;
 use crate::cli::{info as of_info, stats as of_stats, top as of_top};
-use crate::wire::{InfoJson, KnownJson, TopJson};
-use crate::{Customer, ID_BYTES_MAX, Info, Partition, Question, TimeFrame, Top, partition_of};
+use crate::wire::{InfoJson, KnownJson, PartJson, TopJson};
+use crate::{
+    Customer, ID_BYTES_MAX, Info, Partition, Partitions, Question, TimeFrame, Top, partition_of,
+};
 
 /// Runs `top`.
 pub(super) fn top(servers: &[Server], args: &TopArgs, out: &mut Out) -> Result<Ending, Failure> {
@@ -77,16 +80,20 @@ impl Part {
     fn of(servers: &[Server]) -> Result<Vec<Part>, Failure> {
         if let [server] = servers {
             let client = Client::new(server, None)?;
+            note_part(client.get::<PartJson>("/v1/status")?.partition());
             return Ok(vec![Part { client, partition: Partition::WHOLE }]);
         }
-        let asked = servers.iter().map(|server| {
+        let (mut parts, mut rules) = (Vec::new(), Vec::new());
+        for server in servers {
             let client = Client::new(server, None)?;
-            let partition = the_info(&client)?.partition;
-            Ok(Part { client, partition })
-        });
-        let mut parts = asked.collect::<Result<Vec<_>, Failure>>()?;
+            let info = the_info(&client)?;
+            parts.push(Part { client, partition: info.partition });
+            rules.push(info.rules);
+        }
+        Partitions::check_complete(parts.iter().zip(&rules).map(|(part, rules)| {
+            (part.partition, rules, part.client.address().name().to_owned())
+        }))?;
         parts.sort_by_key(|part| part.partition.number());
-        Partition::check_complete(parts.iter().map(|part| part.partition))?;
         Ok(parts)
     }
 }

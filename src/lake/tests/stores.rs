@@ -1,15 +1,15 @@
 //! A store whose calls fail, one after the other, before or after they did what they were to do.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use futures_util::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error as StoreError, GetOptions, GetResult, ListResult, MultipartUpload,
-    ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
     Result as StoreResult,
 };
 
@@ -123,6 +123,113 @@ fn whichever_put_fails_the_dataset_is_whole_and_the_next_export_completes_it() {
         ends.dedup();
         assert_eq!(ends, [0, 50, 100, 120], "a manifest makes an increment, and nothing else");
     }
+}
+
+/// A store that is asked to put an object where there is none, and does not do it well.
+#[derive(Debug)]
+struct Careless {
+    inner: Arc<InMemory>,
+    /// Whether it refuses a manifest and carries the put out all the same, later: what S3 does with
+    /// a second try while the first is under way. Else it puts one object in place of another.
+    late: bool,
+    kept: Mutex<Vec<(Path, PutPayload)>>,
+}
+
+impl fmt::Display for Careless {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("careless")
+    }
+}
+
+#[async_trait::async_trait]
+impl ObjectStore for Careless {
+    async fn put_opts(
+        &self,
+        to: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> StoreResult<PutResult> {
+        let is_of_one_try = matches!(options.mode, PutMode::Create) && self.late;
+        if is_of_one_try && to.as_ref().contains("/manifest/") {
+            self.kept.lock().unwrap().push((to.clone(), payload));
+            let source = "a conflicting operation is in progress".into();
+            return Err(StoreError::AlreadyExists { path: to.to_string(), source });
+        }
+        let mode = if self.late { options.mode } else { PutMode::Overwrite };
+        self.inner.put_opts(to, payload, PutOptions { mode, ..options }).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        to: &Path,
+        options: PutMultipartOptions,
+    ) -> StoreResult<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(to, options).await
+    }
+
+    async fn get_opts(&self, from: &Path, options: GetOptions) -> StoreResult<GetResult> {
+        self.inner.get_opts(from, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        paths: BoxStream<'static, StoreResult<Path>>,
+    ) -> BoxStream<'static, StoreResult<Path>> {
+        self.inner.delete_stream(paths)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+fn careless(late: bool) -> (Arc<InMemory>, Arc<Careless>) {
+    let inner = Arc::new(InMemory::new());
+    let kept = Mutex::default();
+    (Arc::clone(&inner), Arc::new(Careless { inner, late, kept }))
+}
+
+#[test]
+fn a_manifest_that_comes_late_has_its_files() {
+    let scene = Scene::new(120);
+    let (inner, store) = careless(true);
+    let said = exported(&dataset(Arc::<Careless>::clone(&store)), &scene.store, true);
+    let said = said.unwrap_err().to_string();
+    assert!(said.contains("is not known"), "{said}");
+    let objects =
+        Objects::new(Arc::<InMemory>::clone(&inner), Path::from("some/prefix"), "s3://x").unwrap();
+    for (path, payload) in store.kept.lock().unwrap().drain(..) {
+        let name = path.as_ref().strip_prefix("some/prefix/").unwrap().to_owned();
+        let bytes: Vec<u8> = payload.iter().flat_map(|piece| piece.to_vec()).collect();
+        assert!(objects.create(&name, &bytes).unwrap());
+    }
+    let sound = dataset(inner);
+    assert_eq!(is_whole_prefix(&sound, Partition::WHOLE), 50);
+    exported(&sound, &scene.store, true).unwrap();
+    assert_eq!(is_whole_prefix(&sound, Partition::WHOLE), 120);
+    let found = sound.check(&mut |_| true).unwrap();
+    assert_eq!((found.unnamed_files, found.problems), (0, vec![]));
+}
+
+#[test]
+fn a_store_that_ignores_conditions_is_refused() {
+    let scene = Scene::new(120);
+    let (inner, store) = careless(false);
+    // Each time, and whoever made what is there.
+    for _ in 0..2 {
+        let refused = exported(&dataset(Arc::<Careless>::clone(&store)), &scene.store, true);
+        let said = refused.unwrap_err().to_string();
+        assert!(said.contains("If-None-Match"), "{said}");
+    }
+    assert_eq!(manifests(&dataset(inner), Partition::WHOLE), []);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Partitioned logs beside one log that was given the same events.
 
 mod crash;
+mod places;
+mod windows;
 
 use std::collections::BTreeSet;
 use std::num::{NonZeroU16, NonZeroUsize};
@@ -274,89 +276,6 @@ fn synced_ends_add_up() {
 }
 
 #[test]
-fn partitions_are_all_of_one_log_each_once() {
-    let (disk, other) = (SimDisk::default(), SimDisk::default());
-    drop((made(&disk, 4), made(&other, 2)));
-    let store = |disk: &SimDisk, number: u16| {
-        let dir = Path::new(DIR).join(format!("partitions/{number:05}"));
-        Store::open_in(sim(disk), dir, Options::default()).unwrap()
-    };
-    let of = |stores: Vec<Store>| Partitions::of(stores).map(|parts| parts.count().get());
-    assert_eq!(of([3, 1, 0, 2].map(|number| store(&disk, number)).into()).unwrap(), 4);
-    let reason = |stores: Vec<Store>| match of(stores) {
-        Err(Error::Options { reason }) => reason,
-        other => panic!("{other:?}"),
-    };
-    assert!(reason(vec![]).contains("no log"));
-    assert!(
-        reason([3, 1, 0].map(|number| store(&disk, number)).into()).contains("2/4 was not named")
-    );
-    assert!(
-        reason([3, 1, 0, 2, 1].map(|number| store(&disk, number)).into())
-            .contains("1/4 was named twice")
-    );
-    assert!(reason(vec![store(&disk, 0), store(&other, 1)]).contains("not of one log"));
-    let euro = Options {
-        currency: Some(*b"EUR"),
-        partition: Some(Partition::new(1, 2).unwrap()),
-        ..Options::default()
-    };
-    let euro = Store::open_in(sim(&disk), "/euro".into(), euro).unwrap();
-    assert!(reason(vec![store(&other, 0), euro]).contains("different currencies"));
-}
-
-#[test]
-fn the_number_of_partitions_stays() {
-    let disk = SimDisk::default();
-    drop(made(&disk, 4));
-    let again =
-        |of| Partitions::create_in(&sim(&disk), Path::new(DIR), count(of), &Options::default());
-    assert_eq!(again(4).unwrap().count().get(), 4);
-    assert!(
-        matches!(again(2).map(|_| ()), Err(Error::Options { reason }) if reason.contains("has 4 partitions"))
-    );
-    let of_one = Path::new(DIR).join("partitions/00002");
-    let refused = Partitions::create_in(&sim(&disk), &of_one, count(4), &Options::default());
-    assert!(
-        matches!(refused.map(|_| ()), Err(Error::Options { reason }) if reason.contains("itself a partition, 2/4"))
-    );
-    // A log that has none stays so, too.
-    let whole = SimDisk::default();
-    let mut store = Store::open_in(sim(&whole), DIR.into(), Options::default()).unwrap();
-    store.append([]).unwrap();
-    let refused =
-        Partitions::create_in(&sim(&whole), Path::new(DIR), count(2), &Options::default());
-    assert!(
-        matches!(refused.map(|_| ()), Err(Error::Options { reason }) if reason.contains("has no partitions"))
-    );
-    assert!(opened(&whole).is_none());
-}
-
-#[test]
-fn a_partition_that_is_gone_is_missed() {
-    let disk = SimDisk::default();
-    drop(made(&disk, 3));
-    let dir = Path::new(DIR).join("partitions");
-    disk.rename(&dir.join("00001"), Path::new("/elsewhere")).unwrap();
-    let found = place::open(&sim(&disk), Path::new(DIR), &Options::default());
-    let is_missed = |found: Result<(), Error>| matches!(found, Err(Error::Options { reason }) if reason.contains("1/3 is not in"));
-    assert!(is_missed(found.map(|_| ())));
-    let refused = Partitions::create_in(&sim(&disk), Path::new(DIR), count(3), &Options::default());
-    assert!(is_missed(refused.map(|_| ())));
-
-    // Nor is another one taken for it, or what is none.
-    disk.rename(&dir.join("00002"), &dir.join("00001")).unwrap();
-    disk.rename(Path::new("/elsewhere"), &dir.join("00002")).unwrap();
-    let reason = || match place::open(&sim(&disk), Path::new(DIR), &Options::default()) {
-        Err(Error::Options { reason }) => reason,
-        other => panic!("{:?}", other.map(|_| ())),
-    };
-    assert!(reason().contains("is partition 2/3, not 1/3"), "{}", reason());
-    disk.make_dir(&dir.join("00003.old")).unwrap();
-    assert!(reason().contains("00003.old is no partition"), "{}", reason());
-}
-
-#[test]
 fn a_damaged_partition_is_told_by_verify() {
     let disk = SimDisk::default();
     let mut parts = made(&disk, 3);
@@ -373,4 +292,10 @@ fn a_damaged_partition_is_told_by_verify() {
         assert_eq!(parts.shared_keys().unwrap(), SharedKeys::default());
         assert!(parts.top(1, &Question::default()).is_err());
     }
+    // Even where none tells which it is.
+    let mut files = disk.files();
+    let segments = files.iter_mut().filter(|(path, _)| path.ends_with("00000000000000000000.seg"));
+    segments.for_each(|(_, bytes)| bytes[30] ^= 1);
+    let parts = opened(&SimDisk::of_files(&files)).unwrap();
+    assert!(parts.stores().iter().all(|store| !store.verify().unwrap().problems.is_empty()));
 }

@@ -8,11 +8,14 @@ use utoipa::ToSchema;
 use crate::serve::problem::Problem;
 use crate::serve::state::Shared;
 use crate::serve::tell;
-use crate::wire::line;
+use crate::wire::{PartitionJson, line};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Status)]
 struct StatusJson {
+    /// Told of a part of a partitioned log: answers are of its customers alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partition: Option<PartitionJson>,
     /// The sequence of the next event.
     end: u64,
     /// All events below are on the disk.
@@ -47,6 +50,7 @@ pub(in crate::serve) async fn status(Of(state): Of<Shared>) -> Result<Response, 
         let synced_end = *state.synced.borrow();
         let writable = state.metrics.is_writable();
         Ok(line(&StatusJson {
+            partition: PartitionJson::of(state.partition),
             end: state.metrics.end().max(synced_end),
             synced_end,
             applied_end,

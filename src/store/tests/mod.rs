@@ -29,6 +29,7 @@ mod runs;
 mod saved;
 mod strict;
 mod superseded;
+mod waiting;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -54,14 +54,33 @@ fn several_servers_answer_as_one_log() {
     assert_eq!(told, out(&ask(&["info", "--format=csv"], &parts)));
     assert_eq!(told.lines().count(), 4);
 
+    // One alone says so, as its directory does.
+    for args in [&["top", "3"][..], &["stats", "no such customer"], &["info"]] {
+        let [here, there] = [parts[1], urls[1]].map(|place| ask(args, &[place]).stderr);
+        assert_eq!(String::from_utf8_lossy(&there), String::from_utf8_lossy(&here), "{args:?}");
+        let is_told = String::from_utf8_lossy(&there).contains("this is partition 0/3 alone");
+        assert_eq!(is_told, args != ["info"], "{args:?}");
+    }
+    let info = out(&ask(&["info"], &[urls[1]]));
+    assert!(info.contains("partition       0/3\n"), "{info}");
+
     let refused = |args: &[&str], of: &[[&str; 2]], code: i32, why: &str| {
         let output = ask(args, of);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(code) && said.contains(why), "{args:?}: {output:?}");
     };
     refused(&["top", "1"], &urls[..2], 1, "partition 1/3 was not named");
-    refused(&["top", "1"], &[urls[0], urls[0], urls[1], urls[2]], 1, "2/3 was named twice");
+    refused(
+        &["top", "1"],
+        &[urls[0], urls[0], urls[1], urls[2]],
+        1,
+        &format!("{} was named twice", servers[0].url),
+    );
     refused(&["stats", "no such customer"], &urls, 1, "knows no customer");
+    let other = Server::start(std::path::Path::new(&path("one")), &[]);
+    let unlike =
+        format!("{} is partition 2/3, and {} is a log of its own", servers[0].url, other.url);
+    refused(&["top", "1"], &[urls[0], ["--server", &other.url]], 1, &unlike);
     refused(&["tail"], &urls, 2, "asks one server");
     refused(&["append", &path("made")], &urls, 2, "asks one server");
 }

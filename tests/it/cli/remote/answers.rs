@@ -61,7 +61,10 @@ fn what_is_asked_for() {
     let question = "week_start=sunday&lifespan_years=10";
     let window = "2017-01-01..2017-03-31";
     let expected = [
+        // Whether it has all customers.
+        get("/v1/status", Some("a.b-c")),
         get(&format!("/v1/top?x=3&frame={window}&{question}"), Some("a.b-c")),
+        get("/v1/status", Some("from-a-file")),
         get(&format!("/v1/customers/a%2Fb%20%C3%A9?frame=dataset&{question}"), Some("from-a-file")),
         get("/v1/info", None),
     ];
@@ -77,5 +80,6 @@ fn a_server_may_have_other_paths_beside_it() {
     let server = Server::script([Answer::json(&top)]);
     let url = format!("{}/logs/shop/", server.url);
     assert_eq!(home.done(&["top", "1", "--format=json", "--server", &url]).out, top);
-    assert!(server.targets()[0].starts_with("/logs/shop/v1/top?x=1&"));
+    assert_eq!(server.targets()[0], "/logs/shop/v1/status");
+    assert!(server.targets()[1].starts_with("/logs/shop/v1/top?x=1&"));
 }

@@ -101,6 +101,6 @@ fn an_answer_that_was_cut_is_asked_for_again() {
     for cut in [whole.clone().cut(5), mid.cut(9)] {
         let server = Server::script([cut, whole.clone()]);
         assert_eq!(home.done(&["top", "1", "--format=json", "--server", &server.url]).out, top);
-        assert_eq!(server.requests().len(), 2);
+        assert_eq!(server.requests().len(), 3);
     }
 }
