@@ -137,12 +137,12 @@ pub(crate) trait Inlet: Send {
         position: u64,
     ) -> impl Future<Output = Result<Option<i64>, Trouble>> + Send;
 
-    /// Begins to read at a position, whatever was read before; `takes_gaps` says to go on where
-    /// messages are gone, if the broker tells of that.
+    /// Begins to read at a position, whatever was read before. Where messages are gone, and the broker
+    /// tells, that is trouble, but for those below `gaps_below`.
     fn begin(
         &mut self,
         at: u64,
-        takes_gaps: bool,
+        gaps_below: u64,
     ) -> impl Future<Output = Result<(), Trouble>> + Send;
 
     /// Adds what there is, once there is something, until the parcel is full; nothing if nothing

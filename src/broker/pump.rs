@@ -72,8 +72,7 @@ impl Pump {
         stuck: Duration,
     ) -> Pump {
         let (tell, told) = mpsc::channel(PARCELS_MAX);
-        let takes_gaps = start == Start::First;
-        runtime.spawn(Reading { inlet, start, takes_gaps, tell, retry, stuck }.run());
+        runtime.spawn(Reading { inlet, start, gaps_below: 0, tell, retry, stuck }.run());
         Pump { told, runtime }
     }
 
@@ -102,8 +101,8 @@ impl Pump {
 struct Reading<I> {
     inlet: I,
     start: Start,
-    /// Reading goes on with what there is.
-    takes_gaps: bool,
+    /// Whoever begins with what there is has no need to be told of what is gone of it.
+    gaps_below: u64,
     tell: mpsc::Sender<Told>,
     retry: Retry,
     /// How long there may be messages of which none comes.
@@ -154,7 +153,10 @@ impl<I: Inlet> Reading<I> {
     async fn try_read(&mut self) -> Result<std::convert::Infallible, Broken> {
         let extent = self.inlet.extent().await?;
         let next = match &self.start {
-            Start::First => extent.first,
+            Start::First => {
+                self.gaps_below = extent.end;
+                extent.first
+            }
             Start::Behind(position) => extent.after(position.as_ref()).map_err(Trouble::Lasting)?,
         };
         if let Start::Behind(Some(position)) = &self.start
@@ -163,10 +165,10 @@ impl<I: Inlet> Reading<I> {
             let found = self.inlet.stored_at(position.last).await?;
             position.agrees(found).map_err(Trouble::Lasting)?;
         }
-        self.inlet.begin(next, self.takes_gaps).await?;
+        self.inlet.begin(next, self.gaps_below).await?;
         let made = extent.made();
         tell(&self.tell, Told::Begun { made: made.clone() }).await?;
-        let (mut quiet, mut came_at) = (QUIET, Instant::now());
+        let (mut quiet, mut came_at, mut asked_at) = (QUIET, Instant::now(), Instant::now());
         loop {
             let mut parcel = Parcel::default();
             self.inlet.next(&mut parcel, quiet).await?;
@@ -176,6 +178,11 @@ impl<I: Inlet> Reading<I> {
                     self.start = Start::Behind(Some(position));
                     (quiet, came_at) = (QUIET, Instant::now());
                     self.retry.fine();
+                    if asked_at.elapsed() >= QUIET_LONG {
+                        // More may have come than there was when it was last asked for.
+                        self.inlet.lag().await?;
+                        asked_at = Instant::now();
+                    }
                     Told::Messages(parcel)
                 }
                 None => {
@@ -220,7 +227,7 @@ mod tests {
             Ok(None)
         }
 
-        async fn begin(&mut self, _: u64, _: bool) -> Result<(), Trouble> {
+        async fn begin(&mut self, _: u64, _: u64) -> Result<(), Trouble> {
             Ok(())
         }
 

@@ -245,7 +245,7 @@ impl Inlet for Brittle {
         Ok(stored_at(position))
     }
 
-    async fn begin(&mut self, at: u64, _takes_gaps: bool) -> Result<(), Trouble> {
+    async fn begin(&mut self, at: u64, _gaps_below: u64) -> Result<(), Trouble> {
         (self.at, self.left) = (at, 3);
         self.seen.lock().expect("nobody panicked").push(at);
         self.begun.push(at);

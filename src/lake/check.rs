@@ -72,7 +72,7 @@ impl Dataset {
                 found.note::<()>(place, &name, reason);
             }
             found.increments += 1;
-            found.skipped += manifest.skipped();
+            found.skipped = found.skipped.saturating_add(manifest.skipped());
             for file in &manifest.files {
                 found.file(place, &manifest, file)?;
                 named.insert(file.name.clone());

@@ -129,6 +129,10 @@ pub(super) fn create(
     match env.disk.rename(&new, &made_in) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+            // Who makes a single one of them locks that one alone.
+            if let Some(stores) = there(env, dir, of, options)? {
+                return Ok(stores);
+            }
             let reason = format!(
                 "{} is not empty, and holds no partitions: move what is in it elsewhere",
                 made_in.display()

@@ -215,7 +215,7 @@ impl<'a> Call<'a> {
     fn try_held_again(&mut self) -> Result<(), Error> {
         self.window_events = 0;
         self.window_began_us = (self.ingest.env.now_us)();
-        self.try_held(&|_| true)?;
+        self.try_held(Some(&|_| true))?;
         for (source, position) in std::mem::take(&mut self.marks) {
             let noted = self.ingest.set_mark(&source, &position);
             debug_assert!(noted, "too long a mark was refused when it came");
@@ -225,19 +225,26 @@ impl<'a> Call<'a> {
 
     /// Tries the held events again, in order of arrival, until no more are admitted, and rejects
     /// those of the rest that are to be given up.
-    pub(super) fn try_held(&mut self, given_up: &dyn Fn(Origin) -> bool) -> Result<(), Error> {
+    pub(super) fn try_held(
+        &mut self,
+        given_up: Option<&dyn Fn(Origin) -> bool>,
+    ) -> Result<(), Error> {
         let mut last_try = false;
         while self.held.count() > 0 {
             let accepted_before = self.receipt.accepted;
             let mut waiting = std::mem::replace(&mut self.held, Held::new()).read()?;
             while let Some(event) = waiting.next()? {
-                self.retry(&event, last_try && given_up(event.at))?;
+                let is_given_up = last_try && given_up.is_some_and(|is| is(event.at));
+                self.retry(&event, is_given_up)?;
                 self.commit_if_full()?;
             }
             if last_try {
                 break;
             }
             last_try = self.receipt.accepted == accepted_before;
+            if last_try && given_up.is_none() {
+                break;
+            }
         }
         Ok(())
     }

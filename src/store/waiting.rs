@@ -6,7 +6,7 @@
 
 use super::call::Call;
 use super::held::Held;
-use super::types::Receipt;
+use super::types::{Origin, Receipt};
 use crate::Error;
 
 impl Call<'_> {
@@ -23,7 +23,9 @@ impl Call<'_> {
     ///
     /// As [`Call::push`].
     pub(crate) fn give_up_before(&mut self, line: u64) -> Result<(), Error> {
-        self.guarded(|call| call.try_held(&|at| at.line < line))
+        let given_up = |at: Origin| at.line < line;
+        let some = self.first_held().is_some_and(|first| first < line);
+        self.guarded(|call| call.try_held(if some { Some(&given_up) } else { None }))
     }
 
     /// The line of the first event that is held.

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import os
+import pathlib
 import subprocess
 import time
 
@@ -48,15 +49,23 @@ def plain(raw):
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def credentials(account, name):
-    """A file of credentials of a user of an account."""
+def credentials(account, name, publishes=None):
+    """A file of credentials of a user of an account, who may do all, or only what it takes to publish to some subjects."""
     user = Signer(nkeys.PREFIX_BYTE_USER)
     unbound = {"subs": -1, "data": -1, "payload": -1}
-    token = account.token(user.public, name, {"type": "user", "pub": {}, "sub": {}, **unbound})
+    rights = {"pub": {}, "sub": {}} if publishes is None else {"pub": {"allow": publishes}, "sub": {"allow": ["_INBOX.>"]}}
+    token = account.token(user.public, name, {"type": "user", **rights, **unbound})
     return (
         f"-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n"
         f"-----BEGIN USER NKEY SEED-----\n{user.seed.decode()}\n------END USER NKEY SEED------\n"
     )
+
+
+def rights_of(command):
+    """The subjects that docs/brokers.md names for a command, for the streams called `shop`."""
+    text = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "brokers.md").read_text()
+    (named,) = [line.split()[1:] for line in text.splitlines() if line.startswith(f"    {command}: ")]
+    return [subject.replace("events", "shop") for subject in named]
 
 
 class Guarded:
@@ -79,6 +88,9 @@ class Guarded:
         }
         with open(f"{self.dir}/known.creds", "w") as file:
             file.write(credentials(account, "known"))
+        for command in ("publish", "ingest"):
+            with open(f"{self.dir}/{command}.creds", "w") as file:
+                file.write(credentials(account, command, rights_of(command)))
         with open(f"{self.dir}/unknown.creds", "w") as file:
             file.write(credentials(Signer(nkeys.PREFIX_BYTE_ACCOUNT), "unknown"))
         with open(f"{self.dir}/conf", "w") as file:
@@ -138,6 +150,13 @@ def letting_in(product, guarded, lines, customer):
     assert not os.path.exists(log), "a log was made for a broker that let nobody in"
     told = product.run(*ingest, *ca, *known)
     assert told["accepted"] == 1, told
+    # The rights that are documented are enough, also to go on behind a mark.
+    for number in range(2):
+        more = lines({"type": "CUSTOMER", "verb": "NEW", "key": f"{customer}-{number}"})
+        told = product.run(*publish, *ca, "--creds", guarded.file("publish.creds"), "-", input=more)
+        assert told["published"] == 1, told
+        told = product.run(*ingest, *ca, "--creds", guarded.file("ingest.creds"))
+        assert (told["accepted"], told["duplicates"], told["lag_events"]) == (1, 0, 0), told
 
 
 def full_disk(product, events, count):

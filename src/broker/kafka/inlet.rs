@@ -89,15 +89,18 @@ impl Inlet for KafkaInlet {
     }
 
     async fn stored_at(&mut self, position: u64) -> Result<Option<i64>, Trouble> {
-        self.begin(position, true).await?;
-        // Where nothing comes, all that was there from this position on has been dropped.
-        let Ok(found) = timeout(ANSWER, self.consumer.recv()).await else { return Ok(None) };
+        self.begin(position, 0).await?;
+        // It, or one behind it, is there: where nothing comes, the broker is slow.
+        let Ok(found) = timeout(ANSWER, self.consumer.recv()).await else {
+            let text = format!("message {position}, the last that was read, does not come");
+            return Err(Trouble::Passing(text));
+        };
         let found = found.map_err(|error| Trouble::passing("the topic broke off", &error))?;
         let is_there = u64::try_from(found.offset()) == Ok(position);
         Ok(stored_at_us(&found).filter(|_| is_there))
     }
 
-    async fn begin(&mut self, at: u64, _takes_gaps: bool) -> Result<(), Trouble> {
+    async fn begin(&mut self, at: u64, _gaps_below: u64) -> Result<(), Trouble> {
         let what = format!("cannot read the topic {}", self.topic);
         let number = i32::from(self.partition.number());
         let offset = i64::try_from(at)

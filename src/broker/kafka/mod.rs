@@ -62,6 +62,8 @@ pub(crate) fn check_option(key: &str, value: &str) -> Result<(), String> {
             "false",
             "a topic that a broker makes by itself has neither our partitions nor keeps all",
         ),
+        "auto.offset.reset" => ("error", "messages that are gone are not passed over"),
+        "isolation.level" => ("read_committed", "what was taken back is no event"),
         _ => return Ok(()),
     };
     match value == stays || (stays == "all" && value == "-1") {

@@ -11,7 +11,7 @@ use super::*;
 use crate::broker::position::Position;
 use crate::broker::publisher::Publisher;
 use crate::broker::pump::{Pump, Start, Told};
-use crate::broker::{Access, Outgoing, runtime};
+use crate::broker::{Access, Inlet as _, Outgoing, runtime};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -32,6 +32,14 @@ fn stop() -> Stop {
 fn message(number: u64) -> Outgoing {
     let partition = if number.is_multiple_of(3) { 1 } else { 0 };
     Outgoing { partition, id: format!("id {number}"), payload: number.to_string().into_bytes() }
+}
+
+/// When a message was stored.
+fn stored_at(place: &Place, partition: &str, position: u64) -> Option<i64> {
+    let runtime = runtime().expect("a runtime");
+    let partition = partition.parse().expect("a partition");
+    let mut inlet = inlet(&runtime, place, partition, &stop(), &|_| {}).expect("an inlet");
+    runtime.block_on(inlet.stored_at(position)).expect("it is there")
 }
 
 /// What a partition gives behind a position, until nothing is left, and why it ended.
@@ -79,6 +87,13 @@ fn messages_come_back_in_order_from_any_position() {
     let behind = Start::Behind(Some(Position { last: 41, made: None, stored_at_us: None }));
     let rest = read(&place, "0/2", behind).expect("the rest of partition 0");
     assert_eq!(rest, (0..).zip(of(0)).skip(42).collect::<Vec<_>>());
+    let stored_at_us = stored_at(&place, "0/2", 41).expect("the mock tells");
+    let at_41 = |us| Position { last: 41, made: None, stored_at_us: Some(us) };
+    let rest = read(&place, "0/2", Start::Behind(Some(at_41(stored_at_us))));
+    assert_eq!(rest.expect("the same message").len(), 200 - 42);
+    let told = read(&place, "0/2", Start::Behind(Some(at_41(stored_at_us + 1000))));
+    let told = told.expect_err("another message");
+    assert!(told.text().contains("up to message 41, and that is another one here"), "{told:?}");
     let beyond = Start::Behind(Some(Position { last: 100, made: None, stored_at_us: None }));
     let told = read(&place, "1/2", beyond).expect_err("there are but 100");
     assert!(told.text().contains("the last message here is 99"), "{told:?}");
@@ -165,6 +180,8 @@ fn options_are_not_shown_and_do_not_lower_what_an_acknowledgement_is_worth() {
         ("request.required.acks", "0"),
         ("enable.idempotence", "false"),
         ("allow.auto.create.topics", "true"),
+        ("auto.offset.reset", "earliest"),
+        ("isolation.level", "read_uncommitted"),
     ];
     for (key, value) in lower {
         check_option(key, value).expect_err(key);

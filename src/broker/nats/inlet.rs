@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, ReplayPolicy, pull};
 use async_nats::jetstream::stream::{ConsumerErrorKind, RawMessageErrorKind};
-use async_nats::jetstream::{self, Context};
+use async_nats::jetstream::{self, Context, ErrorCode};
 use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use tokio::time::timeout;
@@ -33,6 +33,10 @@ const KEPT: Duration = Duration::from_secs(60);
 /// up may not know of it yet.
 const LOOKS_MAX: u32 = 8;
 
+/// Answers that another server, or the same one a little later, may not give: it knows of no such stream yet,
+/// or has as many consumers as it may, some of which nobody asks any more.
+const PASSING: [ErrorCode; 2] = [ErrorCode::STREAM_NOT_FOUND, ErrorCode::MAXIMUM_CONSUMERS_LIMIT];
+
 /// Reads the stream of one partition.
 pub(crate) struct NatsInlet {
     context: Context,
@@ -49,8 +53,8 @@ struct Reading {
     taken: u64,
     /// The last of them in the stream, or the one before the first that it is to give.
     last: u64,
-    /// Whether the stream may have lost some in between.
-    takes_gaps: bool,
+    /// Below it the stream may have lost some in between.
+    gaps_below: u64,
 }
 
 impl NatsInlet {
@@ -110,7 +114,7 @@ impl Inlet for NatsInlet {
         }
     }
 
-    async fn begin(&mut self, at: u64, takes_gaps: bool) -> Result<(), Trouble> {
+    async fn begin(&mut self, at: u64, gaps_below: u64) -> Result<(), Trouble> {
         let what = format!("cannot read the stream {}", self.stream());
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: at },
@@ -124,7 +128,9 @@ impl Inlet for NatsInlet {
         let made = self.context.create_consumer_on_stream(config, self.stream()).await;
         let consumer: Consumer<pull::Config> = made.map_err(|error| match error.kind() {
             // Asked again, it would say the same.
-            ConsumerErrorKind::JetStream(answer) if answer.code() < 500 => {
+            ConsumerErrorKind::JetStream(answer)
+                if answer.code() < 500 && !PASSING.contains(&answer.error_code()) =>
+            {
                 Trouble::lasting(&what, &error)
             }
             ConsumerErrorKind::JetStream(_)
@@ -141,7 +147,7 @@ impl Inlet for NatsInlet {
         let messages = asked.messages().await;
         let messages = messages.map_err(|error| Trouble::passing(&what, &error))?;
         self.reading =
-            Some(Reading { consumer, messages, taken: 0, last: at.saturating_sub(1), takes_gaps });
+            Some(Reading { consumer, messages, taken: 0, last: at.saturating_sub(1), gaps_below });
         Ok(())
     }
 
@@ -196,7 +202,12 @@ impl Reading {
             return Err(Trouble::Passing("messages got lost on the way".to_owned()));
         }
         let next = self.last.saturating_add(1);
-        if info.stream_sequence > next && !self.takes_gaps {
+        if info.stream_sequence < next {
+            // A server that is behind begins with what it has.
+            self.taken = info.consumer_sequence;
+            return Ok(());
+        }
+        if info.stream_sequence > next && next >= self.gaps_below {
             return Err(Trouble::Lasting(gone(next, info.stream_sequence)));
         }
         (self.taken, self.last) = (info.consumer_sequence, info.stream_sequence);

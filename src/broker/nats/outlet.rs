@@ -9,7 +9,7 @@ use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::{self, Context};
+use async_nats::jetstream::{self, Context, ErrorCode};
 use tokio::time::{Instant, timeout_at};
 
 use super::{ANSWER, subject};
@@ -77,10 +77,13 @@ impl Outlet for NatsOutlet {
     }
 }
 
-/// A message that a stream has judged, and not only cannot store now (code 503), it does not take.
+/// A message that a stream has judged, and not only cannot store now (code 503, or an account that is full),
+/// it does not take.
 fn refused(error: &PublishError) -> Trouble {
     let answer = error.source().and_then(|cause| cause.downcast_ref::<jetstream::Error>());
-    match answer.is_some_and(|answer| answer.code() == 400) {
+    match answer.is_some_and(|answer| {
+        answer.code() == 400 && answer.error_code() != ErrorCode::ACCOUNT_RESOURCES_EXCEEDED
+    }) {
         true => Trouble::lasting("the stream refuses a message", error),
         false => Trouble::passing("no acknowledgement", error),
     }
@@ -92,17 +95,19 @@ mod tests {
 
     #[test]
     fn what_a_stream_has_judged_is_not_sent_again() {
-        let answer = |code: u32| {
-            let text = format!(r#"{{"code":{code},"err_code":10054,"description":"too long"}}"#);
+        let answer = |code: u32, err_code: u32| {
+            let text =
+                format!(r#"{{"code":{code},"err_code":{err_code},"description":"too long"}}"#);
             let error: jetstream::Error = serde_json::from_str(&text).expect("an answer");
             refused(&PublishError::with_source(PublishErrorKind::Other, error))
         };
-        let Trouble::Lasting(told) = answer(400) else { panic!("it is sent again") };
+        let Trouble::Lasting(told) = answer(400, 10054) else { panic!("it is sent again") };
         assert!(told.starts_with("the stream refuses a message: ") && told.contains("too long"));
         // Of two messages with one id the second comes while the first is being stored (409).
         for code in [409, 429, 500, 503] {
-            assert!(matches!(answer(code), Trouble::Passing(_)), "{code}");
+            assert!(matches!(answer(code, 10054), Trouble::Passing(_)), "{code}");
         }
+        assert!(matches!(answer(400, 10002), Trouble::Passing(_)), "the account is full");
         let silent = refused(&PublishError::new(PublishErrorKind::TimedOut));
         assert!(matches!(silent, Trouble::Passing(_)));
     }

@@ -7,7 +7,7 @@ use super::intake::{Intake, Reports, Rules};
 use super::{IngestArgs, Which, failure, stop};
 use crate::broker::position::Position;
 use crate::broker::pump::{Pump, Start};
-use crate::broker::{self, Place};
+use crate::broker::{self, Place, Trouble};
 use crate::cli::append::Fed;
 use crate::cli::args::Shared;
 use crate::cli::failure::{Ending, Failure};
@@ -35,7 +35,10 @@ pub(super) fn run(shared: &Shared, args: &IngestArgs, out: &mut Out) -> Result<E
         Start::Behind(position) => position.clone(),
         Start::First => None,
     };
-    let mut pump = begin(which, &place, args, start, &interrupt)?;
+    let Some(mut pump) = begin(which, &place, args, start, &interrupt)? else {
+        say::note("interrupted: nothing was read");
+        return Ok(Ending::Interrupted);
+    };
     let rules = Rules {
         source,
         hold: args.hold_max.map_or(HOLD_MAX, with_both),
@@ -97,27 +100,37 @@ fn start(store: &Store, source: &str, from_first: bool) -> Result<Start, Failure
     Ok(Start::Behind(Some(position)))
 }
 
+/// What could not begin, if it was not told to stop meanwhile.
+fn begun<I>(inlet: Result<I, Trouble>, interrupt: &Interrupt) -> Result<Option<I>, Failure> {
+    match inlet {
+        Ok(inlet) => Ok(Some(inlet)),
+        Err(_) if interrupt.came() => Ok(None),
+        Err(trouble) => Err(failure(&trouble)),
+    }
+}
+
+/// Begins to read; nothing if it was told to stop before that.
 fn begin(
     which: Which,
     place: &Place,
     args: &IngestArgs,
     start: Start,
     interrupt: &Interrupt,
-) -> Result<Pump, Failure> {
+) -> Result<Option<Pump>, Failure> {
     let runtime = broker::runtime().map_err(|trouble| failure(&trouble))?;
     let (stop, note) = (stop(interrupt), &|text: &str| say::note(text));
     match which {
         #[cfg(feature = "nats")]
         Which::Nats => {
             let inlet = broker::nats::inlet(&runtime, place, args.partition, &stop, note);
-            let inlet = inlet.map_err(|trouble| failure(&trouble))?;
-            Ok(Pump::start(runtime, inlet, start, place.give_up, stop))
+            let Some(inlet) = begun(inlet, interrupt)? else { return Ok(None) };
+            Ok(Some(Pump::start(runtime, inlet, start, place.give_up, stop)))
         }
         #[cfg(feature = "kafka")]
         Which::Kafka => {
             let inlet = broker::kafka::inlet(&runtime, place, args.partition, &stop, note);
-            let inlet = inlet.map_err(|trouble| failure(&trouble))?;
-            Ok(Pump::start(runtime, inlet, start, place.give_up, stop))
+            let Some(inlet) = begun(inlet, interrupt)? else { return Ok(None) };
+            Ok(Some(Pump::start(runtime, inlet, start, place.give_up, stop)))
         }
     }
 }

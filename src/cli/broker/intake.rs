@@ -179,6 +179,8 @@ impl<'s> Intake<'s> {
                 (self.lag.events, self.lag.time) = (None, None);
                 say::note(&text);
             }
+            // Who is told to stop asks the broker for nothing more.
+            Some(Told::Failed(_)) if self.interrupt.came() => {}
             Some(Told::Failed(trouble)) => {
                 return Err(Failure::Other(format!("{}: {}", self.rules.source, trouble.text())));
             }
@@ -208,7 +210,9 @@ impl<'s> Intake<'s> {
         }
         if self.patience.is_due(call.held()) && !self.interrupt.came() {
             let next = self.taken.map_or(0, |last| last.position.saturating_add(1));
+            let began = Instant::now();
             call.give_up_before(self.patience.tried(next))?;
+            self.patience.took(began.elapsed());
         }
         rejects.borrow_mut().save()?;
         let mark = self.mark(call.first_held());

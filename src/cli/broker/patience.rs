@@ -11,6 +11,8 @@ use crate::HoldMax;
 
 /// What is held is tried again at least so often: its customer or order may have come.
 const TRY: Duration = Duration::from_secs(1);
+/// A try rests for so many times as long as the last one took: it reads all that is held.
+const REST: u32 = 4;
 /// Notes while the longest time passes, and while the most messages come.
 const TIME_STEPS: u32 = 8;
 const EVENT_STEPS: u64 = 2;
@@ -23,6 +25,8 @@ pub(super) struct Patience {
     events: u64,
     /// While something is held: when it was tried, or the first of it came.
     tried: Option<Note>,
+    /// How long the next try is not to be.
+    rest: Duration,
     /// How far the partition had been read, oldest first.
     notes: VecDeque<Note>,
 }
@@ -43,6 +47,7 @@ impl Patience {
             time_max,
             events: 0,
             tried: None,
+            rest: Duration::ZERO,
             notes: VecDeque::new(),
         }
     }
@@ -57,12 +62,20 @@ impl Patience {
         if held == 0 {
             self.tried = None;
             self.notes.clear();
+            self.rest = Duration::ZERO;
             return false;
         }
         let tried =
             *self.tried.get_or_insert(Note { at: Instant::now(), events: self.events, next: 0 });
-        tried.at.elapsed() >= (self.time_max / TIME_STEPS).min(TRY)
-            || self.events - tried.events >= self.events_max / EVENT_STEPS
+        let elapsed = tried.at.elapsed();
+        elapsed >= self.rest
+            && (elapsed >= (self.time_max / TIME_STEPS).min(TRY)
+                || self.events - tried.events >= self.events_max / EVENT_STEPS)
+    }
+
+    /// The try that began last took so long.
+    pub(super) fn took(&mut self, time: Duration) {
+        self.rest = time.saturating_mul(REST + 1);
     }
 
     /// What is held is tried again, after all before `next` was taken in; gives before which
@@ -117,8 +130,13 @@ mod tests {
         );
         patience.taken(500);
         assert_eq!(patience.tried(660), 160);
+        patience.took(Duration::from_secs(60));
+        patience.taken(500);
+        assert!(!patience.is_due(1), "the last try took too long");
         assert!(!patience.is_due(0), "nothing is held");
         assert!(!patience.is_due(1), "what is held has just come");
+        patience.taken(50);
+        assert!(patience.is_due(1));
         assert_eq!(patience.tried(700), 0);
     }
 
