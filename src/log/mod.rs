@@ -56,7 +56,7 @@ pub(crate) use map::Map;
 pub(crate) use meta::read_meta;
 pub(crate) use open::lock_dir;
 pub(crate) use paths::{Among, Paths, make_dirs, names, nested};
-pub(crate) use restore::Building;
+pub(crate) use restore::{Building, built};
 pub(crate) use rewrite::Rewriting;
 pub(crate) use scan::Position;
 pub(crate) use segment::{parse_segment_name, segment_name};

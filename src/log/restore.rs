@@ -16,6 +16,12 @@ use crate::error::Error;
 /// The end of the name of a directory in which a log is built.
 const BUILDING: &str = ".restore.tmp";
 
+/// Whether a log is built, or was when that was cut off, in a directory of this name; the one that is to be
+/// has `name` without its end.
+pub(crate) fn built(name: &str) -> Option<&str> {
+    name.strip_suffix(BUILDING)
+}
+
 /// A log that is being built.
 #[derive(Debug)]
 pub(crate) struct Building {

@@ -8,7 +8,7 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::log::{Among, Env, Paths, lock_dir, make_dirs, names};
+use crate::log::{Among, Env, Paths, built, lock_dir, make_dirs, names};
 use crate::partition::Partition;
 use crate::planted::planted;
 use crate::store::{Options, Store};
@@ -27,11 +27,12 @@ pub(super) fn open(env: &Env, dir: &Path, options: &Options) -> Result<Option<Ve
     let names = names(&*env.disk, &dir)?;
     // Hidden names are somebody else's.
     let names = names.iter().filter(|name| !name.starts_with('.'));
-    let (mut numbers, mut strangers) = (Vec::new(), Vec::new());
+    let (mut numbers, mut coming, mut strangers) = (Vec::new(), Vec::new(), Vec::new());
     for name in names {
-        match number(name) {
-            Some(number) => numbers.push(number),
-            None => strangers.push(&**name),
+        match (number(name), built(name).and_then(number)) {
+            (Some(number), _) => numbers.push(number),
+            (None, Some(number)) => coming.push(number),
+            (None, None) => strangers.push(&**name),
         }
     }
     refuse_strangers(&dir, &strangers)?;
@@ -56,10 +57,11 @@ pub(super) fn open(env: &Env, dir: &Path, options: &Options) -> Result<Option<Ve
         let at = numbers.binary_search(&number).ok();
         let Some(store) = at.and_then(|at| stores.get_mut(at)).filter(|store| store.exists())
         else {
-            let reason = format!(
-                "partition {here} is not in {}: bring it back, or restore it from its backup",
-                dir.display()
-            );
+            let what = match coming.contains(&number) {
+                true => "its restore is under way, or was cut off: wait for it, or repeat it",
+                false => "bring it back, or restore it from its backup",
+            };
+            let reason = format!("partition {here} is not in {}: {what}", dir.display());
             return Err(Error::Options { reason });
         };
         // One whose first segment is damaged does not tell which it is, and is read as far as that goes.

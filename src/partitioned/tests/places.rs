@@ -108,6 +108,14 @@ fn a_partition_that_is_gone_is_missed() {
     assert!(refused(open(&disk)).contains("1/3 is not in"));
     let again = Partitions::create_in(&sim(&disk), Path::new(DIR), count(3), &Options::default());
     assert!(refused(again).contains("1/3 is not in"));
+    // While it is restored that is told, and once it is there it does not matter what else was begun.
+    for name in ["00001.restore.tmp", "00002.restore.tmp"] {
+        disk.make_dir(&dir.join(name)).unwrap();
+    }
+    assert!(refused(open(&disk)).contains("its restore is under way, or was cut off"));
+    disk.rename(Path::new("/elsewhere"), &dir.join("00001")).unwrap();
+    assert_eq!(open(&disk).unwrap().map(|stores| stores.len()), Some(3));
+    disk.rename(&dir.join("00001"), Path::new("/elsewhere")).unwrap();
 
     // Nor is another one taken for it, or what is none.
     disk.rename(&dir.join("00002"), &dir.join("00001")).unwrap();
