@@ -80,10 +80,7 @@ impl Part {
     fn of(servers: &[Server]) -> Result<Vec<Part>, Failure> {
         if let [server] = servers {
             let client = Client::new(server, None)?;
-            // It is asked for the note alone: a server that does not tell, answers all the same.
-            if let Ok(status) = client.get::<PartJson>("/v1/status") {
-                note_part(status.partition());
-            }
+            note_part(client.get::<PartJson>("/v1/status")?.partition());
             return Ok(vec![Part { client, partition: Partition::WHOLE }]);
         }
         let (mut parts, mut rules) = (Vec::new(), Vec::new());
