@@ -112,7 +112,7 @@ pub(crate) struct Outgoing {
 /// What a publisher needs of a broker.
 pub(crate) trait Outlet: Send + Sync {
     /// Ends with the acknowledgement of one message.
-    type Pending: Future<Output = Result<Acknowledged, Trouble>> + Send;
+    type Pending: Future<Output = Result<Acknowledged, Trouble>> + Send + Unpin;
 
     /// Sends one message. Messages of one partition reach the broker in the order in which they are
     /// sent, unless one is sent again.
@@ -123,6 +123,11 @@ pub(crate) trait Outlet: Send + Sync {
 
     /// How long an event may be.
     fn payload_bytes_max(&self) -> usize;
+
+    /// The same trouble, with what the broker said beside the answer that did not come.
+    fn explain(&self, trouble: Trouble) -> Trouble {
+        trouble
+    }
 }
 
 /// What an ingester needs of a broker: one partition, from a position on.
@@ -155,6 +160,11 @@ pub(crate) trait Inlet: Send {
 
     /// How many messages there are beyond those that were given.
     fn lag(&mut self) -> impl Future<Output = Result<u64, Trouble>> + Send;
+
+    /// The same trouble, with what the broker said beside the answer that did not come.
+    fn explain(&self, trouble: Trouble) -> Trouble {
+        trouble
+    }
 }
 
 /// A stream or topic of several partitions, as both commands name it.

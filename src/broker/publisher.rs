@@ -9,10 +9,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::runtime::Runtime;
 
 use super::retry::{Retry, Stop};
-use super::{Outgoing, Outlet, Trouble};
+use super::{Acknowledged, Outgoing, Outlet, Trouble};
 
 /// How many messages, and bytes of them, are under way at most.
 const MESSAGES_MAX: usize = 4096;
@@ -79,6 +80,7 @@ impl<O: Outlet> Publisher<O> {
         let Publisher { runtime, outlet, flight, flight_bytes, retry, note, counts } = self;
         let mut way = Way { outlet, flight, flight_bytes, retry, note, counts };
         runtime.block_on(async {
+            way.land_ready();
             for message in messages.drain(..) {
                 while way.is_full() {
                     way.land().await?;
@@ -133,6 +135,34 @@ impl<O: Outlet> Way<'_, O> {
         is_sent
     }
 
+    /// Takes the acknowledgements that have come already, of those that were sent first: the time since
+    /// then was the source's, and not the broker's.
+    fn land_ready(&mut self) {
+        while let Some(first) = self.flight.front_mut() {
+            let Ok(pending) = &mut first.pending else { return };
+            match pending.now_or_never() {
+                None => return,
+                Some(Err(trouble)) => {
+                    first.pending = Err(trouble);
+                    return;
+                }
+                Some(Ok(acknowledged)) => {
+                    *self.flight_bytes -= first.message.payload.len();
+                    self.flight.pop_front();
+                    self.count(acknowledged);
+                }
+            }
+        }
+    }
+
+    fn count(&mut self, acknowledged: Acknowledged) {
+        self.retry.fine();
+        match acknowledged.is_duplicate {
+            true => self.counts.duplicates += 1,
+            false => self.counts.published += 1,
+        }
+    }
+
     /// Waits for the acknowledgements of all.
     async fn land_all(&mut self) -> Result<(), Trouble> {
         while !self.flight.is_empty() {
@@ -156,9 +186,10 @@ impl<O: Outlet> Way<'_, O> {
                 (self.note)("the broker acknowledges again");
                 return Ok(());
             };
-            if !self.retry.again(trouble, self.note).await {
+            let trouble = self.outlet.explain(trouble.clone());
+            if !self.retry.again(&trouble, self.note).await {
                 self.counts.unacknowledged += u64::try_from(failed.len()).unwrap_or(u64::MAX);
-                return Err(trouble.clone());
+                return Err(trouble);
             }
             let mut again = std::mem::take(&mut failed).into_iter();
             for (message, _) in again.by_ref() {
@@ -181,11 +212,7 @@ impl<O: Outlet> Way<'_, O> {
         };
         match answer {
             Ok(acknowledged) => {
-                self.retry.fine();
-                match acknowledged.is_duplicate {
-                    true => self.counts.duplicates += 1,
-                    false => self.counts.published += 1,
-                }
+                self.count(acknowledged);
                 None
             }
             Err(trouble) => Some((message, trouble)),

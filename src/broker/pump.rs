@@ -126,7 +126,7 @@ impl<I: Inlet> Reading<I> {
         loop {
             let trouble = match self.read().await {
                 Broken::Unheard => return,
-                Broken::Trouble(trouble) => trouble,
+                Broken::Trouble(trouble) => self.inlet.explain(trouble),
             };
             let is_fresh = self.retry.is_fresh();
             let is_passing = matches!(trouble, Trouble::Passing(_));

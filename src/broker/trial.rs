@@ -28,6 +28,8 @@ enum Fate {
     Unsent,
     /// Sending it does not end.
     Stuck,
+    /// Sending it takes a moment.
+    Slow,
     /// It is not kept.
     Lost,
     /// It is kept, and nothing is said of it.
@@ -67,6 +69,7 @@ impl Outlet for Memory {
         match fate {
             Fate::Unsent => return Err(passing("unsent")),
             Fate::Stuck => pending().await,
+            Fate::Slow => tokio::task::yield_now().await,
             Fate::Lost => return Ok(Box::pin(ready(Err(passing("lost"))))),
             Fate::Refused => {
                 return Ok(Box::pin(ready(Err(Trouble::Lasting("refused".to_owned())))));
@@ -211,6 +214,14 @@ fn a_pause_of_the_source_is_not_the_brokers() {
     publisher.put(&mut messages(1)).expect("there is room for more");
     publisher.finish().expect("it is sent again");
     assert_eq!(publisher.counts(), Counts { published: 1, retried: 1, ..Counts::default() });
+    // Also if one is under way, which was acknowledged meanwhile.
+    publisher.put(&mut messages(1)).expect("there is room for more");
+    std::thread::park_timeout(2 * give_up);
+    memory.0.lock().expect("fresh").fates = [Fate::Slow].into();
+    publisher.put(&mut messages(1)).expect("there is room for more");
+    publisher.finish().expect("the broker answers");
+    let all = Counts { published: 1, duplicates: 2, retried: 1, unacknowledged: 0 };
+    assert_eq!(publisher.counts(), all);
 }
 
 /// What is final is not hidden by what is not.

@@ -75,6 +75,7 @@ struct ExportedJson {
 struct CheckedJson {
     ok: bool,
     partitions: u64,
+    absent_partitions: u64,
     increments: u64,
     files: u64,
     rows: u64,
@@ -261,6 +262,7 @@ fn check(dataset: &Dataset, dest: &Path, out: &mut Out) -> Result<Ending, Failur
     let result = CheckedJson {
         ok,
         partitions: found.partitions,
+        absent_partitions: found.absent_partitions,
         increments: found.increments,
         files: found.files,
         rows: found.rows,
@@ -271,6 +273,7 @@ fn check(dataset: &Dataset, dest: &Path, out: &mut Out) -> Result<Ending, Failur
     };
     let facts = [
         ("partitions", result.partitions),
+        ("absent_partitions", result.absent_partitions),
         ("increments", result.increments),
         ("files", result.files),
         ("rows", result.rows),
@@ -282,6 +285,14 @@ fn check(dataset: &Dataset, dest: &Path, out: &mut Out) -> Result<Ending, Failur
     tell(out, &result, true, ("ok", if ok { "yes" } else { "no" }), &facts)?;
     out.done()?;
     note_skipped(found.skipped);
+    if found.absent_partitions > 0 {
+        let all = found.absent_partitions.saturating_add(found.partitions);
+        say::note(&format!(
+            "{} of {all} partitions have no increment here: nothing of them was exported, or all their \
+             manifests are gone; `ltvlog export` of their logs adds them",
+            found.absent_partitions
+        ));
+    }
     for problem in &found.problems {
         say::error(&sentence(problem));
     }

@@ -20,8 +20,10 @@ const PIECE: usize = 1 << 18;
 /// What was found in a dataset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// Partitions.
+    /// Partitions that have increments.
     pub partitions: u64,
+    /// Partitions of the dataset that have none: never exported to it, or their manifests are gone.
+    pub absent_partitions: u64,
     /// Increments, one for each manifest.
     pub increments: u64,
     /// Files that manifests name.
@@ -85,6 +87,8 @@ impl Dataset {
         let unnamed = place.find("events/", &|name| !named.contains(name))?;
         found.unnamed_files = u64::try_from(unnamed.len()).unwrap_or(u64::MAX);
         found.partitions = u64::try_from(chains.len()).unwrap_or(u64::MAX);
+        let all = about.map_or(0, |about| u64::from(about.partitions));
+        found.absent_partitions = all.saturating_sub(found.partitions);
         Ok(found)
     }
 }

@@ -174,7 +174,8 @@ fn partitions_share_a_dataset_and_strangers_do_not() {
     let dataset = Dataset::open(dir.path()).unwrap();
     let mut rows_of_all = 0;
     for number in [1, 0] {
-        let mut store = Store::open(dir.path().join(format!("log{number}")), part(number)).unwrap();
+        let options = part(u16::try_from(number).unwrap());
+        let mut store = Store::open(dir.path().join(format!("log{number}")), options).unwrap();
         let rules = store.rules().clone();
         for text in texts(0, 80) {
             let event = Event::from_json(text.as_bytes(), &rules).unwrap();
@@ -183,9 +184,10 @@ fn partitions_share_a_dataset_and_strangers_do_not() {
         let done = exported(&dataset, &store, true).unwrap();
         assert!(done.rows > 0 && done.rows == store.end().unwrap());
         rows_of_all += done.rows;
+        let found = dataset.check(&mut |_| true).unwrap();
+        assert_eq!((found.partitions, found.absent_partitions), (2 - number, number));
     }
     assert_eq!(rows_of_all, 80);
-    assert_eq!(dataset.check(&mut |_| true).unwrap().partitions, 2);
     let whole = Scene::new(8);
     let said = exported(&dataset, &whole.store, true).unwrap_err().to_string();
     assert!(said.contains("has 2 partitions, and not 1"), "{said}");

@@ -238,6 +238,42 @@ def damage(lake):
     assert answer("export", "--to", lake, "--check")["ok"]
 
 
+def one_bucket(lake):
+    """Who asks for one bucket opens its files alone, and the first of all for its schema: the others are no Parquet here."""
+    bucket, rows = engine(lake).execute("SELECT bucket, count(*) FROM events GROUP BY bucket ORDER BY bucket").fetchall()[3]
+    copy = SCRATCH / "one bucket"
+    shutil.copytree(lake, copy)
+    duck = engine(copy)
+    first = copy / manifests(copy)[0]["files"][0]["name"]
+    for file in copy.glob("events/*/*.parquet"):
+        if file.parent.name != f"bucket={bucket}" and file != first:
+            file.write_bytes(b"")
+    assert duck.execute(f"SELECT count(*) FROM events WHERE bucket = {bucket}").fetchone() == (rows,)
+    try:
+        duck.execute("SELECT count(*) FROM events").fetchone()
+        raise AssertionError("the files of other buckets are not read either")
+    except duckdb.InvalidInputException as error:
+        assert "bucket=" in str(error), error
+
+
+def nothing_yet(lake):
+    """A dataset without an increment says so to whoever asks, and that all its partitions are absent."""
+    shutil.copytree(lake, empty := SCRATCH / "empty")
+    partitions = len(list(empty.glob("manifest/*")))
+    shutil.rmtree(sorted(empty.glob("manifest/*"))[0])
+    found = answer("export", "--to", empty, "--check")
+    assert (found["ok"], found["partitions"], found["absent_partitions"]) == (True, partitions - 1, 1), found
+    said = subprocess.run([BINARY, "export", "--to", empty, "--check"], capture_output=True, text=True, check=True).stderr
+    assert f"1 of {partitions} partitions have no increment here" in said, said
+    for manifest in empty.glob("manifest/*"):
+        shutil.rmtree(manifest)
+    try:
+        engine(empty)
+        raise AssertionError("files.sql does not miss all manifests")
+    except duckdb.InvalidInputException as error:
+        assert f"no manifest yet in {empty}: ltvlog export --to DEST --all makes one" in str(error), error
+
+
 def partitions(lake):
     """A log in two partitions that have a key in common: both events count, in every engine."""
     log = SCRATCH / "parts"
@@ -338,11 +374,13 @@ def main():
     assert second["first"] == first["end"] and second["rows"] == second["end"] - first["end"] > 0, second
     assert all(path.read_bytes() == content for path, content in before.items())
     assert same_answers(lake) == second["end"]
+    one_bucket(lake)
     step("sealed segments alone: none yet")
     none = answer("export", "--log", LOG, "--format", "json", "--to", SCRATCH / "sealed")
     assert (none["rows"], none["left"]) == (0, second["end"]), none
     step("partitions, and a key that two of them have")
     partitions(SCRATCH / "parted")
+    nothing_yet(SCRATCH / "parted")
     a_damaged_partition(SCRATCH / "hurt lake")
     step("refusals")
     refusals(lake)

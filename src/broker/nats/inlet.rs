@@ -13,6 +13,7 @@ use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use tokio::time::timeout;
 
+use super::refusals::Refusals;
 use super::{found, stream_name};
 use crate::Partition;
 use crate::broker::parcel::{Message, Parcel};
@@ -40,6 +41,7 @@ const PASSING: [ErrorCode; 2] = [ErrorCode::STREAM_NOT_FOUND, ErrorCode::MAXIMUM
 /// Reads the stream of one partition.
 pub(crate) struct NatsInlet {
     context: Context,
+    refusals: Refusals,
     name: String,
     partition: Partition,
     reading: Option<Reading>,
@@ -58,8 +60,13 @@ struct Reading {
 }
 
 impl NatsInlet {
-    pub(super) fn new(context: Context, name: &str, partition: Partition) -> NatsInlet {
-        NatsInlet { context, name: name.to_owned(), partition, reading: None, looks: 0 }
+    pub(super) fn new(
+        context: Context,
+        refusals: Refusals,
+        name: &str,
+        partition: Partition,
+    ) -> NatsInlet {
+        NatsInlet { context, refusals, name: name.to_owned(), partition, reading: None, looks: 0 }
     }
 
     fn stream(&self) -> String {
@@ -182,6 +189,10 @@ impl Inlet for NatsInlet {
             0 => self.beyond(last).await,
             pending => Ok(pending),
         }
+    }
+
+    fn explain(&self, trouble: Trouble) -> Trouble {
+        self.refusals.explain(trouble)
     }
 }
 

@@ -3,9 +3,11 @@
 mod inlet;
 mod monitor;
 mod outlet;
+mod refusals;
 mod streams;
 
 use std::error::Error;
+use std::future::ready;
 use std::num::NonZeroU16;
 use std::path::Path;
 use std::time::Duration;
@@ -19,6 +21,7 @@ use tokio::runtime::Runtime;
 pub(crate) use self::inlet::NatsInlet;
 pub(crate) use self::monitor::{Syncing, ask, check_url};
 pub(crate) use self::outlet::NatsOutlet;
+use self::refusals::Refusals;
 pub(crate) use self::streams::{check_name, stream_name};
 use self::streams::{create, found, lacks, subject};
 use super::retry::{Retry, Stop};
@@ -63,14 +66,25 @@ fn without_secrets(servers: &str) -> String {
 }
 
 /// Connects, however long that takes.
-async fn connect(place: &Place, stop: &Stop, note: &dyn Fn(&str)) -> Result<Context, Trouble> {
+async fn connect(
+    place: &Place,
+    stop: &Stop,
+    note: &dyn Fn(&str),
+) -> Result<(Context, Refusals), Trouble> {
     let servers: Vec<&str> = each(&place.servers).collect();
+    let refusals = Refusals::default();
     let ask = async || {
-        let connected = options(place).await?.connect(servers.as_slice()).await;
+        let heard = refusals.clone();
+        let options = options(place).await?.event_callback(move |event| {
+            heard.hear(&event);
+            ready(())
+        });
+        let connected = options.connect(servers.as_slice()).await;
         connected.map_err(|error| unconnected(place, &error))
     };
     let client = Retry::new(place.give_up, Stop::clone(stop)).until(note, ask).await?;
-    Ok(ContextBuilder::new().timeout(ANSWER).max_ack_inflight(1 << 16).build(client))
+    let context = ContextBuilder::new().timeout(ANSWER).max_ack_inflight(1 << 16).build(client);
+    Ok((context, refusals))
 }
 
 /// Whether the servers, or this side, refuse what there is to be let in with, and not only do not
@@ -152,7 +166,7 @@ pub(crate) fn outlet(
     note: &dyn Fn(&str),
 ) -> Result<NatsOutlet, Trouble> {
     runtime.block_on(async {
-        let context = connect(place, stop, note).await?;
+        let (context, refusals) = connect(place, stop, note).await?;
         let mut retry = Retry::new(place.give_up, Stop::clone(stop));
         let (mut weak, mut bytes_max) = (0_u32, usize::MAX);
         for number in 0..place.partitions.get() {
@@ -160,7 +174,8 @@ pub(crate) fn outlet(
             let mut looks = 0;
             let ask = async || {
                 looks += 1;
-                prepared(&context, &place.name, partition, replicas, looks).await
+                let prepared = prepared(&context, &place.name, partition, replicas, looks).await;
+                prepared.map_err(|trouble| refusals.explain(trouble))
             };
             let config = retry.until(note, ask).await?.config;
             let lacks = lacks(&config, replicas);
@@ -173,7 +188,7 @@ pub(crate) fn outlet(
         if weak > 1 {
             note(&format!("so may {} more streams", weak - 1));
         }
-        Ok(NatsOutlet::new(context, &place.name, place.partitions, bytes_max))
+        Ok(NatsOutlet::new(context, refusals, place, bytes_max))
     })
 }
 
@@ -211,8 +226,8 @@ pub(crate) fn inlet(
     stop: &Stop,
     note: &dyn Fn(&str),
 ) -> Result<NatsInlet, Trouble> {
-    let context = runtime.block_on(connect(place, stop, note))?;
-    Ok(NatsInlet::new(context, &place.name, partition))
+    let (context, refusals) = runtime.block_on(connect(place, stop, note))?;
+    Ok(NatsInlet::new(context, refusals, &place.name, partition))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::future::IntoFuture;
-use std::num::NonZeroU16;
 use std::pin::Pin;
 
 use async_nats::HeaderMap;
@@ -12,8 +11,9 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, Context, ErrorCode};
 use tokio::time::{Instant, timeout_at};
 
+use super::refusals::Refusals;
 use super::{ANSWER, subject};
-use crate::broker::{Acknowledged, Outgoing, Outlet, Trouble};
+use crate::broker::{Acknowledged, Outgoing, Outlet, Place, Trouble};
 
 /// What the headers of a message take beside it; the server counts them too.
 const HEADERS_BYTES: usize = 128;
@@ -21,6 +21,7 @@ const HEADERS_BYTES: usize = 128;
 /// Sends messages to the streams of all partitions.
 pub(crate) struct NatsOutlet {
     context: Context,
+    refusals: Refusals,
     subjects: Vec<async_nats::Subject>,
     /// What all streams take.
     bytes_max: usize,
@@ -29,12 +30,13 @@ pub(crate) struct NatsOutlet {
 impl NatsOutlet {
     pub(super) fn new(
         context: Context,
-        name: &str,
-        partitions: NonZeroU16,
+        refusals: Refusals,
+        place: &Place,
         bytes_max: usize,
     ) -> NatsOutlet {
-        let subjects = (0..partitions.get()).map(|number| subject(name, number).into());
-        NatsOutlet { context, subjects: subjects.collect(), bytes_max }
+        let numbers = 0..place.partitions.get();
+        let subjects = numbers.map(|number| subject(&place.name, number).into());
+        NatsOutlet { context, refusals, subjects: subjects.collect(), bytes_max }
     }
 }
 
@@ -69,6 +71,10 @@ impl Outlet for NatsOutlet {
                 Err(late) => Err(Trouble::passing("no acknowledgement", &late)),
             }
         }))
+    }
+
+    fn explain(&self, trouble: Trouble) -> Trouble {
+        self.refusals.explain(trouble)
     }
 
     fn payload_bytes_max(&self) -> usize {
