@@ -20,6 +20,7 @@ impl Env {
             now_us: Arc::new(now_us),
             random_u64: Arc::new(random_u64),
             pause_us: Arc::new(pause_us),
+            threads: true,
         }
     }
 }

@@ -167,6 +167,9 @@ pub(crate) struct Env {
     pub(crate) random_u64: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Lets that many microseconds pass before a lock is tried again.
     pub(crate) pause_us: Arc<dyn Fn(u64) + Send + Sync>,
+    /// Whether files may be written on threads of their own. A world that is the same on every run
+    /// has one thread that does.
+    pub(crate) threads: bool,
 }
 
 impl fmt::Debug for Env {

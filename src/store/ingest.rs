@@ -197,6 +197,7 @@ impl Ingest {
     /// What can wait until no receipt is waited for, while nothing is pending.
     pub(super) fn tend(&mut self) -> Result<(), Error> {
         self.save_keys_if_due();
+        self.shelf.settle(false)?;
         self.shelf.writer.as_mut().map_or(Ok(()), Writer::tend)
     }
 
@@ -225,6 +226,9 @@ impl Ingest {
         // What a call that was given up has left pending is in no batch.
         if !self.busy {
             self.save_keys_if_due();
+        }
+        self.shelf.settle(true)?;
+        if !self.busy {
             self.pack(true)?;
         }
         self.shelf.writer.map_or(Ok(()), Writer::close)
@@ -327,6 +331,7 @@ impl Store {
         // One that cannot be used any more is opened again by the next call.
         ingest.busy = !planted("poisoned store kept");
         ingest.run_ahead(of_store.threads.get() > 1);
+        ingest.shelf.may_use_threads(of_store.threads.get() > 1);
         ingest.tend()?;
         let dir = self.dir.as_ref().filter(|_| is_made_later);
         let (partition, exists) = (self.partition, &mut self.exists);

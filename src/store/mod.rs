@@ -6,6 +6,7 @@
 
 mod ahead;
 mod answers;
+mod aside;
 mod backup;
 mod call;
 mod check;
@@ -34,6 +35,7 @@ mod rules;
 mod runs;
 mod salvage;
 mod saved;
+mod sealing;
 mod shelf;
 mod sidecar;
 mod sidecars;

@@ -7,8 +7,10 @@
 //! eight are put together to one, so that their number stays small; when the segment is sealed they
 //! become its sidecar.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::aside::Aside;
 use super::entries::{drop_superseded, entries_of};
 use super::index::Entry;
 use super::sidecar::{self, Cover, Form, Sidecar};
@@ -29,14 +31,22 @@ pub(super) struct Runs {
     /// The sequence where the first one begins.
     first: u64,
     list: Vec<Sidecar>,
+    /// Those of them that are being put together.
+    merging: Option<Merging>,
     /// Files of runs that are of no use any more.
     stale: Vec<PathBuf>,
+}
+
+/// A run on its way, which others are put together to.
+struct Merging {
+    cover: Cover,
+    made: Aside<Result<(Sidecar, bool), Error>>,
 }
 
 impl Runs {
     /// None, of a segment that begins at `first`.
     pub(super) fn none(env: Env, dir: PathBuf, seed: u64, first: u64) -> Runs {
-        Runs { env, dir, seed, first, list: Vec::new(), stale: Vec::new() }
+        Runs { env, dir, seed, first, list: Vec::new(), merging: None, stale: Vec::new() }
     }
 
     /// Those that are there and fit the segment that begins at `first`, the last of the view.
@@ -107,59 +117,95 @@ impl Runs {
         end: u64,
         chain: u32,
         entries: Vec<Entry>,
-        view: &View,
+        view: View,
+        threads: bool,
     ) -> Result<(), Error> {
         self.write(Cover { log_id: self.seed, first: self.end(), end, chain }, entries)?;
-        while let Some(from) = due(&self.list) {
-            self.put_together(from, view)?;
+        self.put_together(view, threads);
+        Ok(())
+    }
+
+    /// The runs of this segment, which was sealed; those of the next one begin at `first`.
+    pub(super) fn begin(&mut self, first: u64) -> Runs {
+        let next = Runs::none(self.env.clone(), self.dir.clone(), self.seed, first);
+        std::mem::replace(self, next)
+    }
+
+    /// The last entries of a segment that was sealed, as a run in memory.
+    pub(super) fn finish(
+        &mut self,
+        end: u64,
+        chain: u32,
+        entries: Vec<Entry>,
+    ) -> Result<(), Error> {
+        let cover = Cover { log_id: self.seed, first: self.end(), end, chain };
+        if cover.first < end {
+            self.list.push(in_memory(&cover, entries)?);
         }
         Ok(())
     }
 
-    /// All entries, rows counted from the segment's first event; none is left here, nor a file.
-    pub(super) fn take(&mut self, view: &View) -> Result<Vec<Entry>, Error> {
-        let mut entries = Vec::new();
-        for run in std::mem::take(&mut self.list) {
-            self.read(&run, self.first, view, &mut entries)?;
-            self.stale.push(self.path(&run.cover()));
-        }
-        Ok(entries)
+    /// What it takes to read all entries of a segment elsewhere: those of its runs, and of events from
+    /// their end on.
+    pub(super) fn parts(&self, recent: &[Entry]) -> Parts {
+        let covers = self.list.iter().map(Sidecar::cover).collect();
+        let ahead = u32::try_from(self.end() - self.first);
+        let ahead = ahead.expect("a segment holds fewer than 2^32 events");
+        let rest = recent.iter().map(|entry| Entry { row: entry.row + ahead, ..*entry });
+        let (env, dir, rest) = (self.env.clone(), self.dir.clone(), rest.collect());
+        Parts { env, dir, seed: self.seed, first: self.first, covers, rest }
     }
 
-    /// Begins anew with the next segment, once the last one's sidecar is there.
-    pub(super) fn begin(&mut self, first: u64) {
-        self.first = first;
+    /// Removes the files, once the segment's sidecar is there.
+    pub(super) fn remove(mut self) {
+        let merged = self.merging.take().map(|merging| merging.cover);
+        let covers = self.list.iter().map(Sidecar::cover).chain(merged);
+        let paths: Vec<PathBuf> = covers.map(|cover| self.path(&cover)).collect();
+        self.stale.extend(paths);
         self.remove_stale();
     }
 
-    fn put_together(&mut self, from: usize, view: &View) -> Result<(), Error> {
-        let mut entries = Vec::new();
-        let parts = self.list.get(from..).unwrap_or(&[]);
-        let (Some(oldest), Some(newest)) = (parts.first(), parts.last()) else { return Ok(()) };
+    /// Begins to put runs together, if they are to be and none are yet.
+    fn put_together(&mut self, view: View, threads: bool) {
+        let due = due(&self.list).filter(|_| self.merging.is_none());
+        let parts = due.and_then(|due| self.list.get(due)).unwrap_or_default();
+        let (Some(oldest), Some(newest)) = (parts.first(), parts.last()) else { return };
         let cover = Cover { first: oldest.cover().first, ..newest.cover() };
-        for run in parts {
-            self.read(run, cover.first, view, &mut entries)?;
-        }
-        drop_superseded(view, self.seed, cover.first, &mut entries)?;
-        let old: Vec<PathBuf> = parts.iter().map(|run| self.path(&run.cover())).collect();
-        self.list.truncate(from);
-        self.stale.extend(old);
-        self.write(cover, entries)
+        let covers = parts.iter().map(Sidecar::cover).collect();
+        let (env, dir, seed) = (self.env.clone(), self.dir.clone(), self.seed);
+        let parts = Parts { env, dir, seed, first: cover.first, covers, rest: Vec::new() };
+        let path = self.path(&cover);
+        let made = Aside::begin(threads && self.env.threads, move || {
+            make(&parts.env, &path, &cover, parts.entries(&view)?)
+        });
+        self.merging = Some(Merging { cover, made });
     }
 
-    fn read(
-        &self,
-        run: &Sidecar,
-        first: u64,
-        view: &View,
-        out: &mut Vec<Entry>,
-    ) -> Result<(), Error> {
-        if run.entries(first, out).is_ok() || planted("damaged run taken for an empty one") {
-            return Ok(());
+    /// Takes the run that others are put together to, if it is there by now or is to be waited for.
+    /// If that failed they stay as they are.
+    pub(super) fn settle(&mut self, wait: bool) {
+        let Some(merging) = &mut self.merging else { return };
+        if !wait && !merging.made.is_done() {
+            return;
         }
-        let cover = run.cover();
-        let again = entries_of(view, self.seed, cover.first..cover.end)?;
-        in_memory(&cover, again)?.entries(first, out).map_err(unreadable)
+        let (cover, made) = (merging.cover, merging.made.take());
+        self.merging = None;
+        let Ok((run, written)) = made else { return };
+        let is_part =
+            |run: &Sidecar| cover.first <= run.cover().first && run.cover().end <= cover.end;
+        let old: Vec<PathBuf> = self
+            .list
+            .iter()
+            .filter(|run| is_part(run))
+            .map(|run| self.path(&run.cover()))
+            .collect();
+        self.list.retain(|run| !is_part(run));
+        let at = self.list.partition_point(|run| run.cover().first < cover.first);
+        self.list.insert(at, run);
+        self.stale.extend(old);
+        if written {
+            self.written(&cover);
+        }
     }
 
     /// Puts a run on disk, behind the others. A disk that refuses leaves it in memory, and what it
@@ -168,12 +214,18 @@ impl Runs {
         let path = self.path(&cover);
         let (run, written) = make(&self.env, &path, &cover, entries)?;
         if written {
-            // One that did not fit may have had this name.
-            self.stale.retain(|stale| *stale != path);
-            self.remove_stale();
+            self.written(&cover);
         }
         self.list.push(run);
         Ok(())
+    }
+
+    /// Removes what is of no use any more, now that this run is on the disk.
+    fn written(&mut self, cover: &Cover) {
+        // One that did not fit may have had this name.
+        let path = self.path(cover);
+        self.stale.retain(|stale| *stale != path);
+        self.remove_stale();
     }
 
     /// A file that cannot be removed is passed over when the log is opened.
@@ -188,11 +240,57 @@ impl Runs {
     }
 }
 
-/// Whether the last runs are to be put together, and from which on.
-fn due(runs: &[Sidecar]) -> Option<usize> {
-    let from = runs.len().checked_sub(FAN)?;
-    let bytes_max = runs.last()?.all().len().saturating_mul(FAN);
-    runs.get(from..)?.iter().all(|run| run.all().len() < bytes_max).then_some(from)
+/// Entries in the files of runs that follow each other, to be read on any thread.
+pub(super) struct Parts {
+    env: Env,
+    dir: PathBuf,
+    seed: u64,
+    first: u64,
+    covers: Vec<Cover>,
+    /// The entries that no run has.
+    rest: Vec<Entry>,
+}
+
+impl Parts {
+    /// All of them, rows counted from the first event. What is in no file, or in one that is damaged,
+    /// is read of the events.
+    pub(super) fn entries(&self, view: &View) -> Result<Vec<Entry>, Error> {
+        let mut entries = self.rest.clone();
+        for cover in &self.covers {
+            let map = files::map(&self.env, &path(&self.dir, cover)).ok().flatten();
+            let run = map.and_then(|map| Sidecar::open(Form::Run, map).ok());
+            let run = run.filter(|run| run.cover() == *cover);
+            read(run.as_ref(), cover, self.first, view, &mut entries)?;
+        }
+        drop_superseded(view, self.seed, self.first, &mut entries)?;
+        Ok(entries)
+    }
+}
+
+/// Reads the entries of a run, or, where there is none or it is damaged, of its events.
+fn read(
+    run: Option<&Sidecar>,
+    cover: &Cover,
+    first: u64,
+    view: &View,
+    out: &mut Vec<Entry>,
+) -> Result<(), Error> {
+    if let Some(run) = run
+        && (run.entries(first, out).is_ok() || planted("damaged run taken for an empty one"))
+    {
+        return Ok(());
+    }
+    let again = entries_of(view, cover.log_id, cover.first..cover.end)?;
+    in_memory(cover, again)?.entries(first, out).map_err(unreadable)
+}
+
+/// Which runs are to be put together, if any: the newest that follow each other and are of like size.
+fn due(runs: &[Sidecar]) -> Option<Range<usize>> {
+    (FAN..=runs.len()).rev().map(|end| end - FAN..end).find(|range| {
+        let runs = runs.get(range.clone()).unwrap_or_default();
+        let bytes_max = runs.last().map_or(0, |run| run.all().len()).saturating_mul(FAN);
+        runs.iter().all(|run| run.all().len() < bytes_max)
+    })
 }
 
 /// A run on disk; where the disk refuses it in memory, since the entries are nowhere else, and false.

@@ -3,10 +3,10 @@
 
 use std::path::PathBuf;
 
-use super::entries::drop_superseded;
 use super::filter::Filter;
 use super::index::Entry;
 use super::runs::Runs;
+use super::sealing::Sealing;
 use super::sidecar::Sidecar;
 use super::sidecars::Sidecars;
 use crate::Error;
@@ -19,8 +19,9 @@ const ENTRIES_PER_LOOK_UP: u64 = 16;
 
 /// The saved key entries of a log.
 pub(super) struct SavedKeys {
-    seed: u64,
     runs: Runs,
+    /// Between the runs of the active segment and the sidecars of others.
+    sealing: Option<Sealing>,
     sidecars: Sidecars,
     filter: Option<Filter>,
     /// How often a file was asked since there was no filter.
@@ -32,7 +33,7 @@ impl SavedKeys {
     pub(super) fn none(env: Env, seed: u64) -> SavedKeys {
         let runs = Runs::none(env.clone(), PathBuf::new(), seed, 0);
         let sidecars = Sidecars::none(env, PathBuf::new(), seed);
-        SavedKeys { seed, runs, sidecars, filter: None, asked: 0 }
+        SavedKeys { runs, sealing: None, sidecars, filter: None, asked: 0 }
     }
 
     /// Those of a log whose active segment begins at `active_first`.
@@ -44,7 +45,7 @@ impl SavedKeys {
     ) -> Result<SavedKeys, Error> {
         let runs = Runs::open(env.clone(), dir.clone(), view, active_first)?;
         let sidecars = Sidecars::open(env, dir, view)?;
-        Ok(SavedKeys { seed: view.meta().log_id, runs, sidecars, filter: None, asked: 0 })
+        Ok(SavedKeys { runs, sealing: None, sidecars, filter: None, asked: 0 })
     }
 
     /// The sequence up to which all entries are here.
@@ -58,34 +59,56 @@ impl SavedKeys {
         end: u64,
         chain: u32,
         entries: Vec<Entry>,
-        view: &View,
+        view: View,
+        threads: bool,
     ) -> Result<(), Error> {
         self.filter_also(&entries);
-        self.runs.push(end, chain, entries, view)
+        self.runs.push(end, chain, entries, view, threads)
     }
 
     /// Makes the sidecar of the segment that was just sealed, of its runs and of the entries from
-    /// the end on.
+    /// the end on; on a thread of its own, if there may be one.
     pub(super) fn seal(
         &mut self,
         segment: SegmentInfo,
         recent: Vec<Entry>,
+        threads: bool,
         view: impl FnOnce() -> Result<View, Error>,
     ) -> Result<(), Error> {
+        self.take_sealed(true)?;
         self.filter_also(&recent);
-        let ahead = u32::try_from(self.end() - segment.first_seq);
-        let ahead = ahead.expect("a segment holds fewer than 2^32 events");
-        let mut entries = recent;
-        if ahead > 0 {
-            let view = view()?;
-            entries.iter_mut().for_each(|entry| entry.row += ahead);
-            entries.extend(self.runs.take(&view)?);
-            drop_superseded(&view, self.seed, segment.first_seq, &mut entries)?;
+        let runs = self.runs.begin(segment.end_seq);
+        if Sealing::is_for(&runs, &recent) {
+            let sealing = Sealing::begin(segment, runs, recent, &self.sidecars, view()?, threads)?;
+            self.sealing = Some(sealing);
+            return Ok(());
         }
-        let end = segment.end_seq;
-        let pushed = self.sidecars.push(segment, entries);
-        self.runs.begin(end);
-        pushed
+        let entries = match runs.len() {
+            0 => recent,
+            _ => runs.parts(&recent).entries(&view()?)?,
+        };
+        self.sidecars.push(|maker| maker.write(segment, entries))?;
+        runs.remove();
+        Ok(())
+    }
+
+    /// Takes what is on its way, if it is there by now or is to be waited for.
+    pub(super) fn settle(&mut self, wait: bool) -> Result<(), Error> {
+        self.runs.settle(wait);
+        self.take_sealed(wait)
+    }
+
+    /// Takes the sidecar of the segment that was sealed last.
+    fn take_sealed(&mut self, wait: bool) -> Result<(), Error> {
+        let Some(sealing) = &mut self.sealing else { return Ok(()) };
+        if !wait && !sealing.is_done() {
+            return Ok(());
+        }
+        self.sidecars.push(|_| sealing.take())?;
+        if let Some(Sealing { runs, .. }) = self.sealing.take() {
+            runs.remove();
+        }
+        Ok(())
     }
 
     /// Puts the sequences under `hash` at one level into `found`, newest first. Level 0 is the
@@ -105,9 +128,16 @@ impl SavedKeys {
             Some(_) => {}
             None => self.asked = self.asked.saturating_add(1),
         }
-        match level.checked_sub(self.runs.len()) {
-            Some(level) => self.sidecars.candidates(level, hash, found, view),
-            None => self.runs.candidates(level, hash, found, view).map(|()| true),
+        let Some(level) = level.checked_sub(self.runs.len()) else {
+            return self.runs.candidates(level, hash, found, view).map(|()| true);
+        };
+        let sealing = self.sealing.as_mut().map(|sealing| &mut sealing.runs);
+        let before = sealing.as_ref().map_or(0, |runs| runs.len());
+        match (level.checked_sub(before), sealing) {
+            (None, Some(_)) if planted("segment not asked while its sidecar is made") => Ok(true),
+            (None, Some(runs)) => runs.candidates(level, hash, found, view).map(|()| true),
+            (Some(level), _) => self.sidecars.candidates(level, hash, found, view),
+            (None, None) => Ok(false),
         }
     }
 
@@ -141,7 +171,11 @@ impl SavedKeys {
         if self.filter.is_some() {
             return Ok(());
         }
-        let files = || self.runs.iter().chain(self.sidecars.iter());
+        let runs = || {
+            let sealing = self.sealing.iter().flat_map(|sealing| sealing.runs.iter());
+            self.runs.iter().chain(sealing)
+        };
+        let files = || runs().chain(self.sidecars.iter());
         let entries: u64 = files().map(Sidecar::len).sum();
         if self.asked < entries / ENTRIES_PER_LOOK_UP {
             return Ok(());
@@ -153,8 +187,8 @@ impl SavedKeys {
             filter.insert(hash);
         };
         // One that is damaged is found out by whoever looks something up in it, and made anew.
-        let whole = self.runs.iter().all(|run| run.hashes(&mut enter).is_ok())
-            && self.sidecars.hashes(&mut enter)?;
+        let whole =
+            runs().all(|run| run.hashes(&mut enter).is_ok()) && self.sidecars.hashes(&mut enter)?;
         self.filter = Some(filter).filter(|_| whole || planted("partly read filter kept"));
         self.asked = 0;
         Ok(())

@@ -16,13 +16,16 @@ use crate::planted::planted;
 
 /// A writer's batches and the index of their keys.
 pub(super) struct Shelf {
+    /// Before the log, which is let go of once no key file is written any more.
+    saved: SavedKeys,
     /// The log; none for a scratch store, and for a strict call that may make it.
     pub(super) writer: Option<Writer>,
     /// Batches after the log's end; none for an append that writes as it goes.
     pub(super) stage: Option<Stage>,
     recent: RecentKeys,
-    saved: SavedKeys,
     seed: u64,
+    /// Whether key files may be made on threads of their own.
+    threads: bool,
 }
 
 impl Shelf {
@@ -30,7 +33,7 @@ impl Shelf {
     pub(super) fn scratch(env: Env, seed: u64) -> Shelf {
         let stage = Some(Stage::new(0, Tally::default()));
         let (recent, saved) = (RecentKeys::new(0), SavedKeys::none(env, seed));
-        Shelf { writer: None, stage, recent, saved, seed }
+        Shelf { saved, writer: None, stage, recent, seed, threads: false }
     }
 
     /// Opens or rebuilds the sidecars of the sealed segments, and reads of the active one what
@@ -42,7 +45,7 @@ impl Shelf {
         let saved = SavedKeys::open(env, dir, &view, active_first)?;
         let mut recent = RecentKeys::new(saved.end());
         enter_all(&view, seed, saved.end()..view.end(), &mut recent)?;
-        Ok(Shelf { writer: Some(writer), stage: None, recent, saved, seed })
+        Ok(Shelf { saved, writer: Some(writer), stage: None, recent, seed, threads: false })
     }
 
     /// How many entries are in memory.
@@ -132,9 +135,19 @@ impl Shelf {
         let writer = self.writer.as_mut().expect("only a log has segments");
         for segment in writer.take_sealed() {
             let recent = self.recent.take_below(segment.end_seq);
-            self.saved.seal(segment, recent, || writer.view())?;
+            self.saved.seal(segment, recent, self.threads, || writer.view())?;
         }
         Ok(())
+    }
+
+    /// Whether key files may be made on threads of their own, from now on.
+    pub(super) fn may_use_threads(&mut self, threads: bool) {
+        self.threads = threads;
+    }
+
+    /// Takes key files that are on their way, if they are there by now or are to be waited for.
+    pub(super) fn settle(&mut self, wait: bool) -> Result<(), Error> {
+        self.saved.settle(wait)
     }
 
     /// Saves the entries of durable events if there are enough of them, so that who opens the log
@@ -152,7 +165,7 @@ impl Shelf {
         let view = writer.view()?;
         let Some(chain) = view.chain_at(end)? else { return Ok(()) };
         let entries = self.recent.take_below(end);
-        self.saved.save(end, chain, entries, &view)
+        self.saved.save(end, chain, entries, view, self.threads)
     }
 
     fn log(&self) -> &Writer {

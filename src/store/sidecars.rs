@@ -24,7 +24,15 @@ pub(super) struct Sidecars {
     list: Vec<Sealed>,
 }
 
-struct Sealed {
+/// Writes sidecars of one log.
+pub(super) struct Maker {
+    env: Env,
+    dir: PathBuf,
+    seed: u64,
+}
+
+/// A sealed segment and its sidecar.
+pub(super) struct Sealed {
     segment: SegmentInfo,
     sidecar: Sidecar,
     /// Whether the disk refused it: it is in memory alone.
@@ -70,13 +78,26 @@ impl Sidecars {
         self.list.iter().map(|sealed| &sealed.sidecar)
     }
 
-    /// Writes the sidecar of a segment that was just sealed. A disk that refuses leaves it in
+    /// Takes the sidecar of a segment that was just sealed. A disk that refuses leaves it in
     /// memory, since it is derived, but no more than a few, so that memory stays bounded.
-    pub(super) fn push(&mut self, segment: SegmentInfo, entries: Vec<Entry>) -> Result<(), Error> {
+    pub(super) fn push(
+        &mut self,
+        sealed: impl FnOnce(&Maker) -> Result<Sealed, Error>,
+    ) -> Result<(), Error> {
         self.write_again()?;
-        let sealed = self.write(segment, entries)?;
+        let sealed = sealed(&self.maker())?;
         self.list.push(sealed);
         Ok(())
+    }
+
+    /// What writes sidecars of this log.
+    pub(super) fn maker(&self) -> Maker {
+        Maker { env: self.env.clone(), dir: self.dir.clone(), seed: self.seed }
+    }
+
+    /// Whether sidecars may be written on threads of their own.
+    pub(super) fn may_use_threads(&self) -> bool {
+        self.env.threads
     }
 
     /// Adds the sequences under `hash` in the sidecar before so many newer ones, newest first;
@@ -131,10 +152,13 @@ impl Sidecars {
 
     fn rebuild(&self, segment: SegmentInfo, view: &View) -> Result<Sealed, Error> {
         let entries = entries_of(view, self.seed, segment.first_seq..segment.end_seq)?;
-        self.write(segment, entries)
+        self.maker().write(segment, entries)
     }
+}
 
-    fn write(&self, segment: SegmentInfo, entries: Vec<Entry>) -> Result<Sealed, Error> {
+impl Maker {
+    /// Writes the sidecar of a segment.
+    pub(super) fn write(&self, segment: SegmentInfo, entries: Vec<Entry>) -> Result<Sealed, Error> {
         let path = sidecar_path(&self.dir, segment.first_seq);
         let bytes = sidecar::encode(Form::Segment, &cover(self.seed, &segment), entries);
         let (map, refused) = match put(&self.env, &path, &bytes) {

@@ -28,6 +28,7 @@ pub(crate) fn env(disk: Arc<dyn Disk>, seed: u64) -> Env {
             mixed ^ (mixed >> 31)
         }),
         pause_us: Arc::new(|_| {}),
+        threads: false,
     }
 }
 

@@ -29,7 +29,8 @@ pub struct Options {
     pub checkpoint_events_min: u64,
     /// On how many threads the log is folded into statistics, if it is long, and its customers are
     /// looked through for a digest or by id. To fold, each takes 32 bytes a customer. With more than one
-    /// a long call's batches are encoded on another thread than the one that calls.
+    /// a long call's batches are encoded on another thread than the one that calls, and so are saved keys
+    /// put together between calls.
     pub threads: NonZeroUsize,
     /// Take a network file system, whose locks and syncs cannot be trusted.
     pub allow_remote: bool,

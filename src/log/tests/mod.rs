@@ -87,6 +87,7 @@ pub(super) fn env(disk: Arc<dyn Disk>, seed: u64) -> Env {
         now_us: Arc::new(move || now.fetch_add(1_000, Ordering::Relaxed)),
         random_u64: Arc::new(move || splitmix(&random)),
         pause_us: Arc::new(|us| std::thread::park_timeout(std::time::Duration::from_micros(us))),
+        threads: false,
     }
 }
 

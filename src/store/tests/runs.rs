@@ -52,6 +52,25 @@ fn what_runs_cover_is_not_read_again_and_their_number_stays_small() {
     }
 }
 
+/// Runs are put together aside, while others come behind them.
+#[test]
+fn of_one_writer_too_their_number_stays_small() {
+    let disk = SimDisk::default();
+    let mut writer = store(&disk, 64 << 20);
+    append(&mut writer, &[customer(0)]).unwrap();
+    let mut most = 0;
+    for n in 0..600 {
+        assert_eq!(append(&mut writer, &[visit(n, 0)]).unwrap().accepted, 1);
+        most = most.max(runs(&disk.files()).len());
+    }
+    assert!((8..4 * 8).contains(&most), "{most}");
+    let all: Vec<String> = (0..600).map(|n| visit(n, 0)).collect();
+    assert_eq!(append(&mut writer, &all).unwrap().duplicates, 600);
+    writer.close().unwrap();
+    assert_eq!(store(&disk, 64 << 20).verify_deep().unwrap().problems, []);
+    assert_eq!(read_again(&disk), 0);
+}
+
 #[test]
 fn a_damaged_run_is_written_anew_once_it_is_asked() {
     let disk = SimDisk::default();

@@ -1,0 +1,93 @@
+//! Work that is put aside, so that nobody waits for it: on a thread of its own, or, in a world without
+//! threads, until it is looked at a few times.
+
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+/// In a world without threads work is done at this look, and not at the first one: so that there,
+/// too, others meet it undone.
+const LOOKS: u32 = 3;
+
+/// Work under way. Whoever drops it waits for its end.
+pub(super) struct Aside<T> {
+    work: Arc<dyn Fn() -> T + Send + Sync>,
+    thread: Option<JoinHandle<T>>,
+    looks: u32,
+}
+
+impl<T: Send + 'static> Aside<T> {
+    /// Begins; where the system gives no thread, as in a world without any.
+    pub(super) fn begin(threads: bool, work: impl Fn() -> T + Send + Sync + 'static) -> Aside<T> {
+        let work: Arc<dyn Fn() -> T + Send + Sync> = Arc::new(work);
+        let begin = |work: Arc<dyn Fn() -> T + Send + Sync>| {
+            Builder::new().name("keys".to_owned()).spawn(move || work()).ok()
+        };
+        let thread = threads.then(|| begin(Arc::clone(&work))).flatten();
+        Aside { work, thread, looks: 0 }
+    }
+}
+
+impl<T> Aside<T> {
+    /// Whether the result can be taken without a wait for a thread.
+    pub(super) fn is_done(&mut self) -> bool {
+        self.looks = self.looks.saturating_add(1);
+        self.thread.as_ref().map_or(self.looks >= LOOKS, JoinHandle::is_finished)
+    }
+
+    /// The result, waited for. Whoever takes it again has the work done again.
+    pub(super) fn take(&mut self) -> T {
+        match self.thread.take() {
+            Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            None => (self.work)(),
+        }
+    }
+}
+
+impl<T> Drop for Aside<T> {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // A panic there is of no use to who does not want the result.
+            drop(thread.join());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// Work that counts how often it was done.
+    fn counted(threads: bool) -> (Aside<u32>, Arc<AtomicU32>) {
+        let done = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&done);
+        let work = move || count.fetch_add(1, Ordering::Relaxed) + 1;
+        (Aside::begin(threads, work), done)
+    }
+
+    #[test]
+    fn work_is_done_once_for_each_time_that_it_is_taken() {
+        for threads in [false, true] {
+            let (mut work, _) = counted(threads);
+            assert_eq!([work.take(), work.take()], [1, 2], "{threads}");
+        }
+    }
+
+    #[test]
+    fn without_threads_it_is_done_at_the_third_look() {
+        let (mut work, done) = counted(false);
+        assert_eq!([(); 4].map(|()| work.is_done()), [false, false, true, true]);
+        assert_eq!(done.load(Ordering::Relaxed), 0);
+        drop(work);
+        assert_eq!(done.load(Ordering::Relaxed), 0, "nobody wanted it");
+    }
+
+    #[test]
+    fn who_drops_work_waits_for_its_thread() {
+        let (work, done) = counted(true);
+        drop(work);
+        assert_eq!(done.load(Ordering::Relaxed), 1);
+    }
+}
