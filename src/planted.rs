@@ -25,7 +25,7 @@ mod tests {
     }
 
     /// Each bug, and the test that must catch it.
-    const BUGS: [(&str, &str); 82] = [
+    const BUGS: [(&str, &str); 83] = [
         ("acknowledged before sync", CRASH),
         ("head published before sync", CRASH),
         ("directory not synced", CRASH),
@@ -89,6 +89,10 @@ mod tests {
         ),
         ("batch under way forgotten", "store::tests::ahead::the_log_is_the_same_with_and_without"),
         ("partly read filter kept", "store::tests::keys::no_filter_is_made_of_a_part_of_the_keys"),
+        (
+            "filter without what is sealed",
+            "store::tests::keys::keys_are_found_while_their_sidecar_is_on_its_way",
+        ),
         (
             "segment not asked while its sidecar is made",
             "store::tests::keys::keys_are_found_while_their_sidecar_is_on_its_way",

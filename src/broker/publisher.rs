@@ -144,6 +144,9 @@ impl<O: Outlet> Way<'_, O> {
                 None => return,
                 Some(Err(trouble)) => {
                     first.pending = Err(trouble);
+                    if self.retry.is_fresh() {
+                        self.retry.fine();
+                    }
                     return;
                 }
                 Some(Ok(acknowledged)) => {

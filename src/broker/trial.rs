@@ -222,6 +222,15 @@ fn a_pause_of_the_source_is_not_the_brokers() {
     publisher.finish().expect("the broker answers");
     let all = Counts { published: 1, duplicates: 2, retried: 1, unacknowledged: 0 };
     assert_eq!(publisher.counts(), all);
+    // And if the one that is under way failed meanwhile.
+    memory.0.lock().expect("fresh").fates = [Fate::Lost].into();
+    publisher.put(&mut messages(1)).expect("there is room for more");
+    std::thread::park_timeout(2 * give_up);
+    memory.0.lock().expect("fresh").fates = [Fate::Slow].into();
+    publisher.put(&mut messages(1)).expect("there is room for more");
+    publisher.finish().expect("it is sent again");
+    let all = Counts { published: 1, duplicates: 4, retried: 2, unacknowledged: 0 };
+    assert_eq!(publisher.counts(), all);
 }
 
 /// What is final is not hidden by what is not.

@@ -285,12 +285,11 @@ fn check(dataset: &Dataset, dest: &Path, out: &mut Out) -> Result<Ending, Failur
     tell(out, &result, true, ("ok", if ok { "yes" } else { "no" }), &facts)?;
     out.done()?;
     note_skipped(found.skipped);
-    if found.absent_partitions > 0 {
-        let all = found.absent_partitions.saturating_add(found.partitions);
+    if ok && found.absent_partitions > 0 {
         say::note(&format!(
-            "{} of {all} partitions have no increment here: nothing of them was exported, or all their \
-             manifests are gone; `ltvlog export` of their logs adds them",
-            found.absent_partitions
+            "{} without an increment here: nothing of them was exported, or all their manifests are \
+             gone; `ltvlog export` of their logs adds them",
+            counted(found.absent_partitions, "partition")
         ));
     }
     for problem in &found.problems {

@@ -87,8 +87,9 @@ impl Dataset {
         let unnamed = place.find("events/", &|name| !named.contains(name))?;
         found.unnamed_files = u64::try_from(unnamed.len()).unwrap_or(u64::MAX);
         found.partitions = u64::try_from(chains.len()).unwrap_or(u64::MAX);
-        let all = about.map_or(0, |about| u64::from(about.partitions));
-        found.absent_partitions = all.saturating_sub(found.partitions);
+        let of = about.map_or(0, |about| about.partitions);
+        let absent = (0..of).filter(|number| !chains.contains_key(&(*number, of)));
+        found.absent_partitions = u64::try_from(absent.count()).unwrap_or(u64::MAX);
         Ok(found)
     }
 }

@@ -201,8 +201,12 @@ impl Ingest {
         self.shelf.writer.as_mut().map_or(Ok(()), Writer::tend)
     }
 
-    /// Packs a little of what there is to pack, or, before the log is let go of, a segment.
+    /// Packs a little of what there is to pack, or, before the log is let go of, a segment. A segment
+    /// that is asked by its runs stays as it is: where runs end, batches end.
     fn pack(&mut self, whole: bool) -> Result<(), Error> {
+        if self.shelf.is_sealing() {
+            return Ok(());
+        }
         let (Some(view), Some(writer)) = (&self.view, &mut self.shelf.writer) else {
             return Ok(());
         };
@@ -227,11 +231,11 @@ impl Ingest {
         if !self.busy {
             self.save_keys_if_due();
         }
-        self.shelf.settle(true)?;
-        if !self.busy {
-            self.pack(true)?;
-        }
-        self.shelf.writer.map_or(Ok(()), Writer::close)
+        // Whatever becomes of key files, the log is closed.
+        let settled = self.shelf.settle(true);
+        let packed = if settled.is_ok() && !self.busy { self.pack(true) } else { Ok(()) };
+        let closed = self.shelf.writer.map_or(Ok(()), Writer::close);
+        settled.and(packed).and(closed)
     }
 
     /// Hands everything committed to the system, synced or not, and looks at the log again.

@@ -150,6 +150,17 @@ impl Shelf {
         self.saved.settle(wait)
     }
 
+    /// Whether the segment that was sealed last is asked by its runs.
+    pub(super) fn is_sealing(&self) -> bool {
+        self.saved.is_sealing()
+    }
+
+    /// Has look-ups build a filter anew.
+    #[cfg(test)]
+    pub(super) fn forget_filter(&mut self) {
+        self.saved.forget_filter();
+    }
+
     /// Saves the entries of durable events if there are enough of them, so that who opens the log
     /// next need not read those events. Nothing may be pending.
     pub(super) fn save_keys_if_due(&mut self, entries_min: u64) -> Result<(), Error> {

@@ -228,8 +228,8 @@ fn of_sidecars_that_the_disk_refuses_two_are_kept_and_a_third_is_an_error() {
     let end = writer.end().unwrap();
     let again = append(&mut writer, &lines(0..300)).map(|receipt| receipt.duplicates);
     // The third may be on its way for a while.
-    let again = again.and_then(|_| writer.close());
-    assert!(again.is_err() && end > 20, "{end}: {again:?}");
+    let closed = writer.close();
+    assert!(again.and(closed).is_err() && end > 20, "{end}");
     for path in sidecars.iter().take(2) {
         disk.remove_dir(&path.join("sub")).unwrap();
         disk.remove_dir(path).unwrap();
@@ -271,6 +271,10 @@ fn keys_are_found_while_their_sidecar_is_on_its_way() {
         let lacking = sealed.clone().filter(|segment| !is_there(segment.first)).count();
         assert!(lacking <= 1, "{lacking} sidecars are missing after {n} calls");
         if lacking == 1 {
+            // With a filter that is as old as the log, and with one that is built now.
+            if n % 2 == 0 {
+                writer.ingest.as_mut().unwrap().shelf.forget_filter();
+            }
             // All of it in one call: nothing is looked at in between.
             let again = append(&mut writer, &lines(0..n + 1)).unwrap();
             assert_eq!((again.accepted, again.duplicates), (0, n + 2), "{n}");
