@@ -335,7 +335,7 @@ impl Store {
         // One that cannot be used any more is opened again by the next call.
         ingest.busy = !planted("poisoned store kept");
         ingest.run_ahead(of_store.threads.get() > 1);
-        ingest.shelf.may_use_threads(of_store.threads.get() > 1);
+        ingest.shelf.may_use_threads(of_store.threads.get() > 1 && ingest.env.threads);
         ingest.tend()?;
         let dir = self.dir.as_ref().filter(|_| is_made_later);
         let (partition, exists) = (self.partition, &mut self.exists);

@@ -175,9 +175,8 @@ impl Runs {
         let (env, dir, seed) = (self.env.clone(), self.dir.clone(), self.seed);
         let parts = Parts { env, dir, seed, first: cover.first, covers, rest: Vec::new() };
         let path = self.path(&cover);
-        let made = Aside::begin(threads && self.env.threads, move || {
-            make(&parts.env, &path, &cover, parts.entries(&view)?)
-        });
+        let made =
+            Aside::begin(threads, move || make(&parts.env, &path, &cover, parts.entries(&view)?));
         self.merging = Some(Merging { cover, made });
     }
 

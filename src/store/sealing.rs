@@ -38,9 +38,8 @@ impl Sealing {
     ) -> Result<Sealing, Error> {
         let (maker, parts) = (sidecars.maker(), runs.parts(&recent));
         runs.finish(segment.end_seq, segment.chain_out, recent)?;
-        let made = Aside::begin(threads && sidecars.may_use_threads(), move || {
-            maker.write(segment.clone(), parts.entries(&view)?)
-        });
+        let made =
+            Aside::begin(threads, move || maker.write(segment.clone(), parts.entries(&view)?));
         Ok(Sealing { runs, made })
     }
 

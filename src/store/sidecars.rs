@@ -95,11 +95,6 @@ impl Sidecars {
         Maker { env: self.env.clone(), dir: self.dir.clone(), seed: self.seed }
     }
 
-    /// Whether sidecars may be written on threads of their own.
-    pub(super) fn may_use_threads(&self) -> bool {
-        self.env.threads
-    }
-
     /// Adds the sequences under `hash` in the sidecar before so many newer ones, newest first;
     /// false if there is none.
     pub(super) fn candidates(
