@@ -148,13 +148,15 @@ fn is_read(name: &str, line: &str) -> bool {
 }
 
 /// Whether the program may go on: it was interrupted, or what failed is derived, or tells no more
-/// than how many cores there are to parse on.
+/// than how many cores there are to parse on, or it was memory, as for a thread's stack, which this
+/// run asked for where the first one mapped a file.
 fn is_tolerable(fault: Fault, line: &str) -> bool {
     let is_derived = line.contains("/log/keys") || line.contains("/log/checkpoints");
     // By name, or by a handle, which says the number of the process.
     let is_of_cores = line.contains("/sys/fs/cgroup")
         || (line.contains("/proc/") && (line.contains("/cgroup") || line.contains("/mountinfo")));
-    fault.error == "EINTR" || is_derived || is_of_cores
+    let is_memory = line.contains("MAP_ANONYMOUS");
+    fault.error == "EINTR" || is_derived || is_of_cores || is_memory
 }
 
 /// Whether the first of these calls was to reserve room, and less is asked for after it: the size
