@@ -220,7 +220,8 @@ fn begin(place: &dyn Place, new: &About) -> Result<About, Error> {
 fn gone(place: &dyn Place) -> Error {
     let reason = String::from(
         "there are manifests, and this is gone, which says into how many buckets customers are \
-         divided: put it back, or write it anew with the numbers that the manifests have",
+         divided: put it back, or write it anew, with the schema_version, the buckets and the partitions \
+         that the manifests have, and the currency of the log",
     );
     Error::Corrupt { path: place.shown(DATASET), offset: 0, reason }
 }

@@ -1,4 +1,5 @@
-"""A NATS server that lets in who it knows, over TLS alone; and a disk that is full while a partition is read.
+"""A NATS server that lets in who it knows, over TLS alone; one that stores nothing; and a disk that is full while a
+partition is read.
 
 The server trusts an operator, whose account the user's credentials are signed by, as `nsc` makes them.
 """
@@ -191,6 +192,20 @@ def ends(command, input):
 def plain_part(subject):
     """A subject up to its first wildcard."""
     return subject.split("*")[0].split(">")[0]
+
+
+def without_jetstream(product, server):
+    """A server that was started without JetStream is waited for, as it may reach one that is only not up; what it lacks is said."""
+    port, = free_ports(1)
+    process = subprocess.Popen([server, "-a", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL)
+    try:
+        at = ["--nats", f"nats://127.0.0.1:{port}", "--stream", "events", "--give-up", "2"]
+        for command in (["publish", *at, "--partitions", "1", "-"], ["ingest", *at, "--partition", "0/1", "--log", f"{product.dir}/none"]):
+            product.run(*command, expect=1, input=b"")
+            assert "events-00000" in product.told and "the server itself has no JetStream" in product.told, product.told
+    finally:
+        process.kill()
+        process.wait()
 
 
 def full_disk(product, events, count):

@@ -405,6 +405,7 @@ def main():
         say(f"  {guarded.full_disk(alone, events, EVENTS)}")
         say("TLS and credentials")
         guarded.only_who_is_known(product, args.server, lines, customer_of(0))
+        guarded.without_jetstream(product, args.server)
         weaker_streams(Product(args.binary, cluster, dir, partitions=1, stream="weak"), cluster)
         wrong_usage(product)
         gone_for_good(product, cluster, events)

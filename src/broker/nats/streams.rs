@@ -59,7 +59,17 @@ pub(super) async fn found(
             Ok(Some(info))
         }
         Err(error) if is_missing(&error) => Ok(None),
-        Err(error) => Err(Trouble::passing(&what, &error)),
+        Err(error) => {
+            let trouble = Trouble::passing(&what, &error);
+            let hint = match context.client().server_info().jetstream {
+                true => "",
+                // It may reach one that has, which is only not up yet.
+                false => {
+                    ": the server itself has no JetStream (`nats-server -js` starts one that has)"
+                }
+            };
+            Err(Trouble::Passing(format!("{}{hint}", trouble.text())))
+        }
     }
 }
 

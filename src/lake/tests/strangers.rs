@@ -98,6 +98,9 @@ fn buckets_stay_as_they_were_whatever_becomes_of_the_file_that_tells_them() {
     fs::remove_file(&path).unwrap();
     let said = exported(&dataset, &scene.store, true).unwrap_err().to_string();
     assert!(said.contains("into how many buckets"), "{said}");
+    let fields: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(&about).unwrap();
+    assert!(fields.keys().all(|field| said.contains(field)), "{said}");
     assert!(!path.exists());
     let found = dataset.check(&mut |_| true).unwrap();
     assert_eq!(found.problems[0].reason, "it is not there, and manifests are");
