@@ -226,7 +226,7 @@ fn partitions(
     // processors.
     let options = Options { threads: NonZero::<usize>::MIN, ..options.clone() };
     match asked.and_then(NonZero::<u16>::new) {
-        Some(count) => Partitions::create(dir, count, &options).map(Some),
+        Some(count) => Partitions::plan(dir, count, &options).map(Some),
         None => Partitions::open(dir, &options),
     }
 }

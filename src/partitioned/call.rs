@@ -2,12 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 
 use super::{Partitions, place};
 use crate::error::Error;
 use crate::event::{Event, EventBlock, Rejection};
+use crate::log::Env;
 use crate::partition::partition_of;
-use crate::store::{Call, CallOptions, Origin, Receipt, Rejected};
+use crate::store::{Call, CallOptions, Options, Origin, Receipt, Rejected};
 
 /// A call under way to each partition: events go to that of their customer. What is no event is
 /// told by the first.
@@ -15,6 +17,8 @@ pub struct PartitionedCall<'a> {
     calls: Vec<Call<'a>>,
     of: NonZeroU16,
     strict: bool,
+    place: Option<&'a (Env, PathBuf)>,
+    unmade: &'a mut Option<Options>,
     /// Of the block at hand, which of its events go where.
     places: Vec<Vec<usize>>,
 }
@@ -32,7 +36,13 @@ impl Partitions {
         options: CallOptions<'_>,
         feed: impl FnOnce(PartitionedCall<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        if let Some((env, dir)) = &self.place {
+        if let (Some(new), Some((env, dir))) = (&self.unmade, &self.place)
+            && !options.strict
+        {
+            self.stores = place::create(env, dir, self.of, new)?;
+            self.unmade = None;
+        }
+        if let (None, Some((env, dir))) = (&self.unmade, &self.place) {
             place::sync(env, dir)?;
         }
         let CallOptions { strict, hold_max, on_reject, on_synced } = options;
@@ -73,7 +83,8 @@ impl Partitions {
         });
         let calls = calls.collect::<Result<Vec<_>, Error>>()?;
         let places = vec![Vec::new(); calls.len()];
-        feed(PartitionedCall { calls, of, strict, places })
+        let (place, unmade) = (self.place.as_ref(), &mut self.unmade);
+        feed(PartitionedCall { calls, of, strict, place, unmade, places })
     }
 }
 
@@ -135,8 +146,20 @@ impl PartitionedCall<'_> {
             if count > 0 {
                 return Err(Error::Rejected { count });
             }
+            if self.calls.iter().any(|call| call.accepted() > 0) {
+                self.make()?;
+            }
         }
         together(self.calls.into_iter().map(Call::finish))
+    }
+
+    /// Makes the partitions, if they are not there, before anything is written to them.
+    fn make(&mut self) -> Result<(), Error> {
+        let (Some(options), Some((env, dir))) = (&*self.unmade, self.place) else { return Ok(()) };
+        drop(place::create(env, dir, self.of, options)?);
+        place::sync(env, dir)?;
+        *self.unmade = None;
+        Ok(())
     }
 
     /// Ends the call before its events have ended.

@@ -31,6 +31,8 @@ pub struct Partitions {
     of: NonZeroU16,
     /// The directory that they are all in, if they are.
     place: Option<(Env, PathBuf)>,
+    /// How they are made there, as long as they are not.
+    unmade: Option<Options>,
 }
 
 impl Partitions {
@@ -55,6 +57,33 @@ impl Partitions {
         options: &Options,
     ) -> Result<Partitions, Error> {
         Partitions::create_in(&Env::real(options.allow_remote), dir.as_ref(), of, options)
+    }
+
+    /// The partitioned log in `dir`. If there is none, the first call makes it, whole or not at all; a
+    /// strict one when it is finished, if it has something to write.
+    ///
+    /// # Errors
+    ///
+    /// As [`Partitions::create`].
+    pub fn plan(
+        dir: impl AsRef<Path>,
+        of: NonZeroU16,
+        options: &Options,
+    ) -> Result<Partitions, Error> {
+        Partitions::plan_in(&Env::real(options.allow_remote), dir.as_ref(), of, options)
+    }
+
+    fn plan_in(
+        env: &Env,
+        dir: &Path,
+        of: NonZeroU16,
+        options: &Options,
+    ) -> Result<Partitions, Error> {
+        let (stores, unmade) = match place::there(env, dir, of, options)? {
+            Some(stores) => (stores, None),
+            None => (place::planned(env, dir, of, options)?, Some(options.clone())),
+        };
+        Ok(Partitions { unmade, ..Partitions::of(stores)?.within(env, dir) })
     }
 
     fn create_in(
@@ -86,7 +115,7 @@ impl Partitions {
             (store.partition(), store.rules(), name)
         }))?;
         stores.sort_by_key(|store| store.partition().number());
-        Ok(Partitions { stores, of, place: None })
+        Ok(Partitions { stores, of, place: None, unmade: None })
     }
 
     /// The partitions, by number.

@@ -149,8 +149,23 @@ pub(super) fn create(
     stores.ok_or(Error::Missing { path: made_in })
 }
 
+/// All partitions of a log that is not there yet.
+pub(super) fn planned(
+    env: &Env,
+    dir: &Path,
+    of: NonZeroU16,
+    options: &Options,
+) -> Result<Vec<Store>, Error> {
+    let dir = Paths::of(dir).partitions;
+    let planned = (0..of.get()).map(|number| {
+        let partition = Some(Partition::new(number, of.get())?);
+        Store::open_in(env.clone(), place(&dir, number), Options { partition, ..options.clone() })
+    });
+    planned.collect()
+}
+
 /// The partitions that are there, if they are so many; none if there is no log of either kind.
-fn there(
+pub(super) fn there(
     env: &Env,
     dir: &Path,
     of: NonZeroU16,

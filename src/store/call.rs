@@ -197,6 +197,11 @@ impl<'a> Call<'a> {
         self.receipt.rejected()
     }
 
+    /// How many events were accepted so far.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.receipt.accepted
+    }
+
     /// How many events are held now, until their customer or order comes or their window ends.
     pub fn held(&self) -> u64 {
         self.held.count()

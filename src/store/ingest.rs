@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::ahead::{Ahead, Job};
+use super::aside::Turn;
 use super::pack::Packer;
 use super::place::Place;
 use super::shelf::Shelf;
@@ -197,8 +198,10 @@ impl Ingest {
     /// What can wait until no receipt is waited for, while nothing is pending.
     pub(super) fn tend(&mut self) -> Result<(), Error> {
         self.save_keys_if_due();
-        self.shelf.settle(false)?;
-        self.shelf.writer.as_mut().map_or(Ok(()), Writer::tend)
+        // Whatever becomes of key files, the log is tended.
+        let settled = self.shelf.settle(false);
+        self.shelf.writer.as_mut().map_or(Ok(()), Writer::tend)?;
+        settled
     }
 
     /// Packs a little of what there is to pack, or, before the log is let go of, a segment. A segment
@@ -234,8 +237,8 @@ impl Ingest {
         // Whatever becomes of key files, the log is closed.
         let settled = self.shelf.settle(true);
         let packed = if settled.is_ok() && !self.busy { self.pack(true) } else { Ok(()) };
-        let closed = self.shelf.writer.map_or(Ok(()), Writer::close);
-        settled.and(packed).and(closed)
+        self.shelf.close()?;
+        settled.and(packed)
     }
 
     /// Hands everything committed to the system, synced or not, and looks at the log again.
@@ -335,7 +338,7 @@ impl Store {
         // One that cannot be used any more is opened again by the next call.
         ingest.busy = !planted("poisoned store kept");
         ingest.run_ahead(of_store.threads.get() > 1);
-        ingest.shelf.may_use_threads(of_store.threads.get() > 1 && ingest.env.threads);
+        ingest.shelf.set_turn(Turn::of(ingest.env.threads, of_store.threads.get() > 1));
         ingest.tend()?;
         let dir = self.dir.as_ref().filter(|_| is_made_later);
         let (partition, exists) = (self.partition, &mut self.exists);
@@ -355,7 +358,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// What the disk says of the log itself. What is derived, or only packed, may fail unnoticed.
+    /// What the disk says of the log itself, or of the third segment whose keys it does not take. What
+    /// else is derived, or only packed, may fail unnoticed.
     pub fn tend(&mut self) -> Result<(), Error> {
         let Some(ingest) = self.ingest.as_mut().filter(|ingest| !ingest.busy) else {
             return Ok(());
@@ -386,6 +390,6 @@ impl Store {
         let dir = self.dir.as_ref().expect("a scratch store has its ingest from the start");
         let (options, partition) = (&self.options, self.partition);
         let mut place = Place { dir, options, partition, exists: &mut self.exists };
-        place.open(&self.env, &self.rules).map(|(ingest, _created)| ingest)
+        place.open(&self.env, &self.rules)
     }
 }

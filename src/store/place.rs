@@ -21,8 +21,8 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Opens the log for append, creating it if there is none; whether it was created.
-    pub(super) fn open(&mut self, env: &Env, rules: &Rules) -> Result<(Ingest, bool), Error> {
+    /// Opens the log for append, creating it if there is none.
+    pub(super) fn open(&mut self, env: &Env, rules: &Rules) -> Result<Ingest, Error> {
         let dir = self.dir;
         if !*self.exists {
             self.refuse_among_partitions(env)?;
@@ -40,7 +40,7 @@ impl Place<'_> {
                 time_range_us: rules.time_range_us.clone(),
             })
         };
-        let (writer, recovered) = Writer::open(env, dir, &settings, READERS, evidence)?;
+        let (writer, _) = Writer::open(env, dir, &settings, READERS, evidence)?;
         *self.exists = true;
         // Another process may have made the log meanwhile; the events at hand were checked by the
         // rules of the log that was to be.
@@ -50,8 +50,7 @@ impl Place<'_> {
             return Err(made_meanwhile(dir));
         }
         let events_min = self.options.checkpoint_events_min;
-        let ingest = Ingest::open(env.clone(), dir.to_path_buf(), writer, partition, events_min)?;
-        Ok((ingest, recovered.created))
+        Ingest::open(env.clone(), dir.to_path_buf(), writer, partition, events_min)
     }
 
     /// Refuses to make a log where only partitions of one belong, unless it is the one that is missing
@@ -72,8 +71,8 @@ impl Place<'_> {
     pub(super) fn make(mut self, ingest: &mut Ingest, rules: &Rules) -> Result<(), Error> {
         let staged = ingest.shelf.stage.as_ref().filter(|stage| !stage.batches().is_empty());
         let Some(stage) = staged else { return Ok(()) };
-        let (mut made, created) = self.open(&ingest.env, rules)?;
-        if !created {
+        let mut made = self.open(&ingest.env, rules)?;
+        if made.log_end() > 0 {
             // What was staged was never held against the events that are there.
             return Err(made_meanwhile(self.dir));
         }

@@ -10,7 +10,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::aside::Aside;
+use super::aside::{Aside, Turn};
 use super::entries::{drop_superseded, entries_of};
 use super::index::Entry;
 use super::sidecar::{self, Cover, Form, Sidecar};
@@ -118,10 +118,10 @@ impl Runs {
         chain: u32,
         entries: Vec<Entry>,
         view: View,
-        threads: bool,
+        turn: Turn,
     ) -> Result<(), Error> {
         self.write(Cover { log_id: self.seed, first: self.end(), end, chain }, entries)?;
-        self.put_together(view, threads);
+        self.put_together(view, turn);
         Ok(())
     }
 
@@ -166,7 +166,7 @@ impl Runs {
     }
 
     /// Begins to put runs together, if they are to be and none are yet.
-    fn put_together(&mut self, view: View, threads: bool) {
+    fn put_together(&mut self, view: View, turn: Turn) {
         let due = due(&self.list).filter(|_| self.merging.is_none());
         let parts = due.and_then(|due| self.list.get(due)).unwrap_or_default();
         let (Some(oldest), Some(newest)) = (parts.first(), parts.last()) else { return };
@@ -176,12 +176,12 @@ impl Runs {
         let parts = Parts { env, dir, seed, first: cover.first, covers, rest: Vec::new() };
         let path = self.path(&cover);
         let made =
-            Aside::begin(threads, move || make(&parts.env, &path, &cover, parts.entries(&view)?));
+            Aside::begin(turn, move || make(&parts.env, &path, &cover, parts.entries(&view)?));
         self.merging = Some(Merging { cover, made });
     }
 
     /// Takes the run that others are put together to, if it is there by now or is to be waited for.
-    /// If that failed they stay as they are.
+    /// If that failed they stay as they are, and if the disk refuses it, their files.
     pub(super) fn settle(&mut self, wait: bool) {
         let Some(merging) = &mut self.merging else { return };
         if !wait && !merging.made.is_done() {
@@ -201,14 +201,14 @@ impl Runs {
         self.list.retain(|run| !is_part(run));
         let at = self.list.partition_point(|run| run.cover().first < cover.first);
         self.list.insert(at, run);
-        self.stale.extend(old);
+        // Else what the files have is nowhere but in memory.
         if written {
+            self.stale.extend(old);
             self.written(&cover);
         }
     }
 
-    /// Puts a run on disk, behind the others. A disk that refuses leaves it in memory, and what it
-    /// would take the place of on the disk.
+    /// Puts a run on disk, behind the others; in memory alone if the disk refuses.
     fn write(&mut self, cover: Cover, entries: Vec<Entry>) -> Result<(), Error> {
         let path = self.path(&cover);
         let (run, written) = make(&self.env, &path, &cover, entries)?;

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use super::aside::Turn;
 use super::filter::Filter;
 use super::index::Entry;
 use super::runs::Runs;
@@ -60,26 +61,26 @@ impl SavedKeys {
         chain: u32,
         entries: Vec<Entry>,
         view: View,
-        threads: bool,
+        turn: Turn,
     ) -> Result<(), Error> {
         self.filter_also(&entries);
-        self.runs.push(end, chain, entries, view, threads)
+        self.runs.push(end, chain, entries, view, turn)
     }
 
     /// Makes the sidecar of the segment that was just sealed, of its runs and of the entries from
-    /// the end on; on a thread of its own, if there may be one.
+    /// the end on; on a thread of its own, if it is that one's turn.
     pub(super) fn seal(
         &mut self,
         segment: SegmentInfo,
         recent: Vec<Entry>,
-        threads: bool,
+        turn: Turn,
         view: impl FnOnce() -> Result<View, Error>,
     ) -> Result<(), Error> {
         self.take_sealed(true)?;
         self.filter_also(&recent);
         let runs = self.runs.begin(segment.end_seq);
-        if Sealing::is_for(&runs, &recent) {
-            let sealing = Sealing::begin(segment, runs, recent, &self.sidecars, view()?, threads)?;
+        if turn != Turn::Now && Sealing::is_for(&runs, &recent) {
+            let sealing = Sealing::begin(segment, runs, recent, &self.sidecars, view()?, turn)?;
             self.sealing = Some(sealing);
             return Ok(());
         }
@@ -109,7 +110,11 @@ impl SavedKeys {
         if !wait && !sealing.is_done() {
             return Ok(());
         }
-        self.sidecars.push(|_| sealing.take())?;
+        let kept = self.sidecars.push(|_| sealing.take());
+        if planted("failed sidecar forgotten") {
+            self.sealing = None;
+        }
+        kept?;
         if let Some(Sealing { runs, .. }) = self.sealing.take() {
             runs.remove();
         }

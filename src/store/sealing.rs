@@ -4,7 +4,7 @@
 //! Whoever waits for a receipt does not wait for that. A crash leaves a sealed segment without a
 //! sidecar, as one between the seal and a sidecar always did, and the log's next writer makes it.
 
-use super::aside::Aside;
+use super::aside::{Aside, Turn};
 use super::index::Entry;
 use super::runs::Runs;
 use super::sidecars::{Sealed, Sidecars};
@@ -34,12 +34,11 @@ impl Sealing {
         recent: Vec<Entry>,
         sidecars: &Sidecars,
         view: View,
-        threads: bool,
+        turn: Turn,
     ) -> Result<Sealing, Error> {
         let (maker, parts) = (sidecars.maker(), runs.parts(&recent));
         runs.finish(segment.end_seq, segment.chain_out, recent)?;
-        let made =
-            Aside::begin(threads, move || maker.write(segment.clone(), parts.entries(&view)?));
+        let made = Aside::begin(turn, move || maker.write(segment.clone(), parts.entries(&view)?));
         Ok(Sealing { runs, made })
     }
 

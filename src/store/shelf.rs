@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use super::aside::Turn;
 use super::entries::{Newest, enter, enter_all};
 use super::index::RecentKeys;
 use super::names::each_customer;
@@ -16,7 +17,8 @@ use crate::planted::planted;
 
 /// A writer's batches and the index of their keys.
 pub(super) struct Shelf {
-    /// Before the log, which is let go of once no key file is written any more.
+    /// Before the log, which is let go of once no key file is written any more, also where it is not
+    /// closed.
     saved: SavedKeys,
     /// The log; none for a scratch store, and for a strict call that may make it.
     pub(super) writer: Option<Writer>,
@@ -24,8 +26,8 @@ pub(super) struct Shelf {
     pub(super) stage: Option<Stage>,
     recent: RecentKeys,
     seed: u64,
-    /// Whether key files may be made on threads of their own.
-    threads: bool,
+    /// When key files are made.
+    turn: Turn,
 }
 
 impl Shelf {
@@ -33,7 +35,7 @@ impl Shelf {
     pub(super) fn scratch(env: Env, seed: u64) -> Shelf {
         let stage = Some(Stage::new(0, Tally::default()));
         let (recent, saved) = (RecentKeys::new(0), SavedKeys::none(env, seed));
-        Shelf { saved, writer: None, stage, recent, seed, threads: false }
+        Shelf { saved, writer: None, stage, recent, seed, turn: Turn::Now }
     }
 
     /// Opens or rebuilds the sidecars of the sealed segments, and reads of the active one what
@@ -45,7 +47,7 @@ impl Shelf {
         let saved = SavedKeys::open(env, dir, &view, active_first)?;
         let mut recent = RecentKeys::new(saved.end());
         enter_all(&view, seed, saved.end()..view.end(), &mut recent)?;
-        Ok(Shelf { saved, writer: Some(writer), stage: None, recent, seed, threads: false })
+        Ok(Shelf { saved, writer: Some(writer), stage: None, recent, seed, turn: Turn::Now })
     }
 
     /// How many entries are in memory.
@@ -135,19 +137,27 @@ impl Shelf {
         let writer = self.writer.as_mut().expect("only a log has segments");
         for segment in writer.take_sealed() {
             let recent = self.recent.take_below(segment.end_seq);
-            self.saved.seal(segment, recent, self.threads, || writer.view())?;
+            self.saved.seal(segment, recent, self.turn, || writer.view())?;
         }
         Ok(())
     }
 
-    /// Whether key files may be made on threads of their own, from now on.
-    pub(super) fn may_use_threads(&mut self, threads: bool) {
-        self.threads = threads;
+    /// When key files are made from now on.
+    pub(super) fn set_turn(&mut self, turn: Turn) {
+        self.turn = turn;
     }
 
     /// Takes key files that are on their way, if they are there by now or are to be waited for.
     pub(super) fn settle(&mut self, wait: bool) -> Result<(), Error> {
         self.saved.settle(wait)
+    }
+
+    /// Lets go of the log, once no thread writes a key file any more: the next writer removes what is
+    /// half done.
+    pub(super) fn close(self) -> Result<(), Error> {
+        let Shelf { saved, writer, .. } = self;
+        drop(saved);
+        writer.map_or(Ok(()), Writer::close)
     }
 
     /// Whether the segment that was sealed last is asked by its runs.
@@ -176,7 +186,7 @@ impl Shelf {
         let view = writer.view()?;
         let Some(chain) = view.chain_at(end)? else { return Ok(()) };
         let entries = self.recent.take_below(end);
-        self.saved.save(end, chain, entries, view, self.threads)
+        self.saved.save(end, chain, entries, view, self.turn)
     }
 
     fn log(&self) -> &Writer {

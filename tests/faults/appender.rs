@@ -3,7 +3,8 @@
 
 use std::error::Error as _;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write, stdin, stdout};
+use std::io::{self, BufRead, BufReader, Read, Write, stdin, stdout};
+use std::num::NonZeroUsize;
 use std::process::exit;
 
 use ltvlog::{
@@ -52,8 +53,45 @@ fn append(task: &Value) -> Result<Receipt, Error> {
         _ => Sync::Call,
     };
     let segment_bytes_max = task["segment_bytes"].as_u64().unwrap();
-    let options = Options { sync, segment_bytes_max, ..Options::default() };
-    let mut store = Store::open(task["log"].as_str().unwrap(), options)?;
+    let mut options = Options { sync, segment_bytes_max, ..Options::default() };
+    let input: Box<dyn Read> = match task["input"].as_str() {
+        Some(path) => Box::new(File::open(path).map_err(|source| unread(task, source))?),
+        None => Box::new(stdin()),
+    };
+    let mut input = BufReader::new(input);
+    let log = task["log"].as_str().unwrap();
+    let Some(calls) = task["calls"].as_u64() else {
+        let mut store = Store::open(log, options)?;
+        let receipt = call(&mut store, task, &mut input)?;
+        store.close()?;
+        return Ok(receipt);
+    };
+    // Keys are saved after each call.
+    options.checkpoint_events_min = 16;
+    options.threads = NonZeroUsize::new(2).unwrap();
+    let mut store = Store::open(log, options)?;
+    let mut whole = Receipt::default();
+    loop {
+        let mut some = Vec::new();
+        for _ in 0..calls {
+            input.read_until(b'\n', &mut some).map_err(|source| unread(task, source))?;
+        }
+        let receipt = call(&mut store, task, &mut &*some)?;
+        whole.accepted += receipt.accepted;
+        whole.duplicates += receipt.duplicates;
+        for (reason, count) in receipt.reasons {
+            *whole.reasons.entry(reason).or_default() += count;
+        }
+        (whole.end, whole.synced) = (receipt.end, receipt.synced);
+        if some.is_empty() {
+            store.close()?;
+            return Ok(whole);
+        }
+    }
+}
+
+/// One call with all of an input.
+fn call(store: &mut Store, task: &Value, input: &mut dyn BufRead) -> Result<Receipt, Error> {
     let rules = store.rules().clone();
     let mut synced = |synced_end: u64| {
         say(&json!({ "synced_end": synced_end }));
@@ -65,11 +103,7 @@ fn append(task: &Value) -> Result<Receipt, Error> {
         on_synced: Some(&mut synced),
         ..CallOptions::default()
     })?;
-    let mut input: Box<dyn Read> = match task["input"].as_str() {
-        Some(path) => Box::new(File::open(path).map_err(|source| unread(task, source))?),
-        None => Box::new(stdin()),
-    };
-    let read = read_events(&mut BufReader::new(&mut input), &rules, &mut |incoming| {
+    let read = read_events(input, &rules, &mut |incoming| {
         let at = Origin { source: 0, line: incoming.line };
         match &incoming.event {
             Ok(event) => call.push(event, incoming.text, at)?,
@@ -82,9 +116,7 @@ fn append(task: &Value) -> Result<Receipt, Error> {
         Err(ReadError::Receiver(error)) => return Err(error),
         Err(ReadError::Source(error)) => return Err(unread(task, error)),
     }
-    let receipt = call.finish()?;
-    store.close()?;
-    Ok(receipt)
+    call.finish()
 }
 
 fn unread(task: &Value, source: io::Error) -> Error {

@@ -2,7 +2,7 @@
 
 use crate::program::Ran;
 use crate::scene::Scene;
-use crate::scenes::{CHECKPOINTED, KINDS, kind, most, scene};
+use crate::scenes::{ASIDE, CHECKPOINTED, KINDS, kind, most, scene};
 use crate::strace::{Call, calls, read};
 use crate::tier::{Cases, Count, each_case, spread};
 use crate::tools::has_strace;
@@ -119,9 +119,19 @@ fn fail(scene: &Scene, call: &Call, fault: Fault) -> Met {
     let all_told = lines.iter().rposition(is_end).filter(|_| scene.name == CHECKPOINTED);
     let is_fatal = |(at, line): &(usize, &String)| {
         let for_checkpoint = all_told.is_some_and(|told| *at > told) && is_read(name, line);
-        let of_thread = (*at..lines.len()).filter(|other| threads[*other] == threads[*at]);
-        let has_other_way = is_tried_again(&of_thread.map(|at| &lines[at]).collect::<Vec<_>>());
-        is_injected(line) && !for_checkpoint && !has_other_way && !is_tolerable(fault, line)
+        // Between calls, and beside them, what is read is for keys and checkpoints, or to be packed.
+        let of_thread = (0..lines.len()).filter(|other| threads[*other] == threads[*at]);
+        let (before, since): (Vec<_>, Vec<_>) = of_thread.partition(|other| other < at);
+        let call_at = |at: &usize| &lines[*at];
+        let since: Vec<_> = since.iter().map(call_at).collect();
+        let has_other_way = is_tried_again(&since);
+        let is_packing = is_to_pack(before.iter().rev().take(2).map(call_at), &since);
+        let for_derived = scene.name == ASIDE && (is_read(name, line) || is_packing);
+        is_injected(line)
+            && !for_checkpoint
+            && !for_derived
+            && !has_other_way
+            && !is_tolerable(fault, line)
     };
     let fatal = lines.iter().enumerate().find(is_fatal).map(|(at, _)| at);
     if ran.is_done() {
@@ -157,6 +167,13 @@ fn is_tolerable(fault: Fault, line: &str) -> bool {
         || (line.contains("/proc/") && (line.contains("/cgroup") || line.contains("/mountinfo")));
     let is_memory = line.contains("MAP_ANONYMOUS");
     fault.error == "EINTR" || is_derived || is_of_cores || is_memory
+}
+
+/// Whether the first of these calls, which came after the others, was to put a segment in place of one
+/// of more batches: what that wrote is removed if it fails, and both are the same events.
+fn is_to_pack<'a>(before: impl Iterator<Item = &'a String>, since: &[&String]) -> bool {
+    let is_put = |line: &&String| line.starts_with("rename(") && line.contains(".seg.tmp");
+    since.iter().take(2).any(|line| line.contains(".seg.tmp")) || before.filter(is_put).count() > 0
 }
 
 /// Whether the first of these calls was to reserve room, and less is asked for after it: the size

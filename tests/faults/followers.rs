@@ -61,7 +61,8 @@ fn kill_writers(log: &Path, dice: &mut Dice) -> u64 {
     for life in 0..if is_quick() { LIVES_QUICK } else { LIVES } {
         let segment_bytes = dice.one_of(&[None, Some(2 << 10), Some(20 << 10)]);
         let sync = dice.one_of(&["batch", "batch", "none"]);
-        let append = Append { segment_bytes, hold: Some(5 + dice.below(50)), sync, strict: false };
+        let append =
+            Append { segment_bytes, hold: Some(5 + dice.below(50)), sync, ..Append::default() };
         let lines = in_order(&format!("l{life}"), dice, 2_000, 500);
         let mut feed = Feed::start(append.command(&[], log, None), text(&lines));
         feed.wait_for_chance(dice);

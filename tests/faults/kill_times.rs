@@ -32,7 +32,8 @@ fn a_kill_at_any_time_takes_nothing_that_was_acknowledged() {
         for life in 0..if is_quick() { LIVES_QUICK } else { LIVES } {
             let segment_bytes = dice.one_of(&[None, None, Some(4 << 10), Some(40 << 10)]);
             let hold = Some(10 + dice.below(90));
-            let append = Append { segment_bytes, hold, ..Append::default() };
+            let calls = segment_bytes.and(dice.one_of(&[None, Some(12)]));
+            let append = Append { segment_bytes, hold, calls, ..Append::default() };
             // As a client would: from the last acknowledgement on, or from somewhat before it.
             let from = (kept as usize).saturating_sub(dice.below(50) as usize);
             let mut feed = Feed::start(append.command(&[], &log, None), text(&lines[from..]));

@@ -65,7 +65,8 @@ fn cut_disk(kind: &'static str, dice: &mut Dice) -> [u64; 3] {
         let segment_bytes = dice.one_of(&[None, Some(20 << 10), Some(200 << 10)]);
         let sync = dice.one_of(&["batch", "batch", "call"]);
         let hold = Some(10 + dice.below(60));
-        let append = Append { segment_bytes, hold, sync, strict: false };
+        let calls = segment_bytes.and(dice.one_of(&[None, Some(12)]));
+        let append = Append { segment_bytes, hold, sync, calls, ..Append::default() };
         if dice.once_in(2) {
             // What a killed writer did not sync, the next one finds, and must not take for safe.
             let unsynced = Append { sync: "none", ..append };

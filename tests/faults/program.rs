@@ -18,11 +18,14 @@ pub struct Append {
     /// What `--sync` says.
     pub sync: &'static str,
     pub strict: bool,
+    /// So many events a call, in one process whose saved keys are put together on threads; where
+    /// segments are small.
+    pub calls: Option<u64>,
 }
 
 impl Default for Append {
     fn default() -> Append {
-        Append { segment_bytes: None, hold: None, sync: "batch", strict: false }
+        Append { segment_bytes: None, hold: None, sync: "batch", strict: false, calls: None }
     }
 }
 
@@ -37,7 +40,7 @@ impl Append {
             command.args(appender::ARGS);
             let task = json!({
                 "log": log, "input": input, "segment_bytes": segment_bytes,
-                "hold": self.hold, "sync": self.sync,
+                "hold": self.hold, "sync": self.sync, "calls": self.calls,
             });
             command.env(appender::TASK, task.to_string());
         } else {

@@ -13,11 +13,17 @@ use crate::scene::{Scene, Script};
 use crate::tier::is_quick;
 
 /// How many kinds of scenes there are.
-pub const KINDS: u64 = 10;
+pub const KINDS: u64 = 11;
 /// Those from here on take long: a checkpoint needs many events, held events need a lot of bytes
 /// to need a file.
-const LONG: u64 = 8;
+const LONG: u64 = 9;
 
+/// The kind whose scene has so many system calls that some of them must do.
+const MANY: u64 = 8;
+const MOST: usize = 400;
+
+/// The scene in which keys are saved and put together between calls, on threads.
+pub const ASIDE: &str = "keys made aside";
 /// The scene in which a checkpoint is written.
 pub const CHECKPOINTED: &str = "a checkpoint";
 
@@ -34,6 +40,7 @@ pub fn most(kind: u64, (quick, long, all): (usize, usize, usize)) -> usize {
     match () {
         () if is_quick() => quick,
         () if kind >= LONG => long,
+        () if kind == MANY => all.min(MOST),
         () => all,
     }
 }
@@ -56,7 +63,8 @@ pub fn scene(kind: u64, seed: u64) -> Scene {
         5 => unclosed("after a kill", some, Tail::Whole, dice),
         6 => unclosed("after a torn write", some, Tail::Torn, dice),
         7 => strict(Append { hold: None, strict: true, sync, ..Append::default() }, dice),
-        8 => checkpointed(dice),
+        MANY => aside(dice),
+        9 => checkpointed(dice),
         _ => spilled(Append { hold: None, sync, ..Append::default() }, dice),
     }
 }
@@ -145,6 +153,22 @@ fn strict(append: Append, dice: &mut Dice) -> Scene {
     input.extend(in_order("b", dice, 30, 500));
     let name = "a strict append";
     let script = Script { name, append, before: before.clone(), acknowledged, input };
+    Scene::new(script, |log| write(log, segment_bytes, &[&before], End::Closed))
+}
+
+/// Many calls of one process, whose segments roll.
+fn aside(dice: &mut Dice) -> Scene {
+    let (before, acknowledged, segment_bytes) = small_log(dice);
+    let (sync, bytes, calls) = (dice.one_of(&["batch", "call"]), dice.one_of(&[10, 300]), 3);
+    let append = Append {
+        segment_bytes: Some(2048 + 64 * dice.below(64)),
+        calls: Some(calls),
+        sync,
+        ..Append::default()
+    };
+    let mut input = in_order("b", dice, 40 * calls, bytes);
+    input.extend(before.iter().step_by(2).cloned());
+    let script = Script { name: ASIDE, append, before: before.clone(), acknowledged, input };
     Scene::new(script, |log| write(log, segment_bytes, &[&before], End::Closed))
 }
 

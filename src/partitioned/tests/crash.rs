@@ -7,16 +7,26 @@ use crate::log::SimFault;
 const FAULTS: [SimFault; 4] =
     [SimFault::Error(5), SimFault::Error(28), SimFault::SyncLost, SimFault::Short];
 
+/// None of which is rejected.
 fn events() -> Vec<String> {
-    let mut lines = lines(3, false);
-    lines.truncate(40);
-    lines
+    let customers = (0..8).map(|n| format!(r#"{{"type":"CUSTOMER","verb":"NEW","key":"c{n}""#));
+    let visits = (0..30).map(|n| {
+        let customer = n % 8;
+        format!(r#"{{"type":"SITE_VISIT","verb":"NEW","key":"v{n}","customer_id":"c{customer}""#)
+    });
+    let whole = |line| format!("{line},\"event_time\":\"2017-01-01T00:00:00Z\"}}");
+    customers.chain(visits).map(whole).collect()
 }
 
 /// Makes three partitions and appends to them.
 fn work(disk: &SimDisk) -> Result<Receipt, Error> {
-    let parts = Partitions::create_in(&sim(disk), Path::new(DIR), count(3), &Options::default());
-    append(&mut parts?, &events(), false)
+    work_as(false, disk)
+}
+
+/// The same; a strict call makes them once it has all events.
+fn work_as(strict: bool, disk: &SimDisk) -> Result<Receipt, Error> {
+    let parts = Partitions::plan_in(&sim(disk), Path::new(DIR), count(3), &Options::default());
+    append(&mut parts?, &events(), strict)
 }
 
 fn cut(disk: &SimDisk, seed: u64) -> SimDisk {
@@ -44,30 +54,32 @@ fn check(disk: &SimDisk, expected: &Digest, acknowledged: bool, context: &str) {
 }
 
 /// The digest of one log, and how many changes to the disk the work takes.
-fn whole() -> (Digest, u64) {
+fn whole(strict: bool) -> (Digest, u64) {
     let disk = SimDisk::default();
     append_to_one(&mut one(&disk), &events());
     let expected = digest(&[one(&disk)]);
     let disk = SimDisk::default();
-    work(&disk).unwrap();
+    work_as(strict, &disk).unwrap();
     assert_eq!(digest(opened(&disk).unwrap().stores()), expected);
     (expected, disk.changes())
 }
 
 #[test]
 fn a_power_cut_anywhere_leaves_all_partitions_or_none() {
-    let (expected, changes) = whole();
-    assert!(changes > 60, "{changes} changes");
     let (mut cuts, mut whole_logs) = (0, 0);
-    for (seed, at) in (1..4).flat_map(|seed| (0..=changes).map(move |at| (seed, at))) {
-        let disk = SimDisk::default();
-        disk.fail(at, SimFault::PowerOff, true);
-        let done = work(&disk).is_ok();
-        assert_eq!(done, at == changes, "change {at}");
-        let disk = cut(&disk, seed * 1_000 + at);
-        whole_logs += u64::from(opened(&disk).is_some());
-        check(&disk, &expected, done, &format!("change {at}, seed {seed}"));
-        cuts += 1;
+    for strict in [false, true] {
+        let (expected, changes) = whole(strict);
+        assert!(changes > 60, "{changes} changes");
+        for (seed, at) in (1..4).flat_map(|seed| (0..=changes).map(move |at| (seed, at))) {
+            let disk = SimDisk::default();
+            disk.fail(at, SimFault::PowerOff, true);
+            let done = work_as(strict, &disk).is_ok();
+            assert_eq!(done, at == changes, "change {at}");
+            let disk = cut(&disk, seed * 1_000 + at);
+            whole_logs += u64::from(opened(&disk).is_some());
+            check(&disk, &expected, done, &format!("{strict}, change {at}, seed {seed}"));
+            cuts += 1;
+        }
     }
     assert!(0 < whole_logs && whole_logs < cuts, "{whole_logs} of {cuts}");
     println!("{cuts} power cuts while partitions were made and written");
@@ -75,31 +87,33 @@ fn a_power_cut_anywhere_leaves_all_partitions_or_none() {
 
 #[test]
 fn any_failing_call_is_an_error_and_the_next_completes_it() {
-    let (expected, changes) = whole();
     let mut failed = 0;
-    for at in 0..changes {
-        for (fault, for_ever) in FAULTS.into_iter().flat_map(|one| [(one, false), (one, true)]) {
-            let context = format!("change {at}, {fault:?}, {for_ever}");
-            let disk = SimDisk::default();
-            disk.fail(at, fault, for_ever);
-            let done = match work(&disk) {
-                Ok(_) => true,
-                Err(Error::Io { .. } | Error::Poisoned { .. }) => false,
-                Err(error) => panic!("{context}: {error}"),
-            };
-            failed += u64::from(!done);
-            disk.evict();
-            check(&disk.kill(), &expected, done, &context);
+    for strict in [false, true] {
+        let (expected, changes) = whole(strict);
+        for (at, fault) in (0..changes).flat_map(|at| FAULTS.map(|fault| (at, fault))) {
+            for for_ever in [false, true] {
+                let context = format!("{strict}, change {at}, {fault:?}, {for_ever}");
+                let disk = SimDisk::default();
+                disk.fail(at, fault, for_ever);
+                let done = match work_as(strict, &disk) {
+                    Ok(_) => true,
+                    Err(Error::Io { .. } | Error::Poisoned { .. }) => false,
+                    Err(error) => panic!("{context}: {error}"),
+                };
+                failed += u64::from(!done);
+                disk.evict();
+                check(&disk.kill(), &expected, done, &context);
+            }
         }
+        assert!(failed > changes, "{failed}");
     }
-    assert!(failed > changes, "{failed}");
     println!("{failed} failed calls while partitions were made and written");
 }
 
 /// What a command left that was cut short before it had all partitions is gone on with, or told of.
 #[test]
 fn partitions_that_were_begun_are_gone_on_with_or_told_of() {
-    let (_, changes) = whole();
+    let (_, changes) = whole(false);
     let begun = (0..changes).map(|at| {
         let disk = SimDisk::default();
         disk.fail(at, SimFault::PowerOff, true);

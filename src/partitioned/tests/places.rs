@@ -99,6 +99,35 @@ fn the_number_of_partitions_stays() {
     assert!(opened(&whole).is_none());
 }
 
+/// A strict call makes partitions only once it has something to write to them, and nobody has before.
+#[test]
+fn a_strict_call_that_writes_nothing_makes_no_partitions() {
+    let disk = SimDisk::default();
+    let plan =
+        || Partitions::plan_in(&sim(&disk), Path::new(DIR), count(3), &Options::default()).unwrap();
+    let customer = |name: &str| {
+        format!(
+            r#"{{"type":"CUSTOMER","verb":"NEW","key":"{name}","event_time":"2017-01-01T00:00:00Z"}}"#
+        )
+    };
+    let (good, bad) = (customer("c"), "{}".to_owned());
+    let failed = append(&mut plan(), &[good.clone(), bad], true);
+    assert!(matches!(failed, Err(Error::Rejected { count: 1 })));
+    assert_eq!(append(&mut plan(), &[], true).unwrap().accepted, 0);
+    assert_eq!(disk.files().len(), 0);
+    assert!(!disk.list(Path::new(DIR)).unwrap_or_default().contains(&"partitions".to_owned()));
+
+    // One call after another, and whoever planned the same meanwhile.
+    let (mut parts, mut late) = (plan(), plan());
+    assert_eq!(append(&mut parts, std::slice::from_ref(&good), true).unwrap().accepted, 1);
+    assert_eq!(opened(&disk).unwrap().end().unwrap(), 1);
+    let more: Vec<String> = (0..9).map(|number| customer(&number.to_string())).collect();
+    assert_eq!(append(&mut parts, &more, true).unwrap().accepted, 9);
+    parts.close().unwrap();
+    let again = append(&mut late, &[vec![good], more].concat(), true).unwrap();
+    assert_eq!((again.accepted, again.duplicates, again.end), (0, 10, 10));
+}
+
 #[test]
 fn a_partition_that_is_gone_is_missed() {
     let disk = SimDisk::default();

@@ -256,6 +256,43 @@ fn of_sidecars_that_the_disk_refuses_two_are_kept_and_a_third_is_an_error() {
     assert_eq!((again.accepted, again.duplicates), (0, 301));
 }
 
+/// Whoever goes on after an error that only key files had, goes on with all keys.
+#[test]
+fn a_segment_whose_sidecar_failed_is_asked_by_its_runs() {
+    /// Calls of one visit each, until what was put aside fails; how many visits there are.
+    fn fill(store: &mut Store) -> u64 {
+        for n in 0..100 {
+            append(store, &lines(n..n + 1)).unwrap();
+            if store.tend().is_err() {
+                return n + 1;
+            }
+        }
+        100
+    }
+    let disk = SimDisk::default();
+    assert_eq!(fill(&mut store(&disk)), 100);
+    let refused = [0, 1].map(|number| sidecar_of(&disk, number));
+
+    let disk = SimDisk::default();
+    append(&mut store(&disk), &lines(0..0)).unwrap();
+    disk.make_dir(&Path::new(DIR).join("keys")).unwrap();
+    for path in &refused {
+        disk.make_dir(path).unwrap();
+        disk.make_dir(&path.join("sub")).unwrap();
+    }
+    let mut writer = store(&disk);
+    let visits = fill(&mut writer);
+    assert!(visits < 100, "neither is written before the third");
+    for path in &refused {
+        disk.remove_dir(&path.join("sub")).unwrap();
+        disk.remove_dir(path).unwrap();
+    }
+    let again = append(&mut writer, &lines(0..visits)).unwrap();
+    assert_eq!((again.accepted, again.duplicates), (0, visits + 1));
+    writer.close().unwrap();
+    assert_eq!(store(&disk).verify_deep().unwrap().problems, []);
+}
+
 /// A segment that was sealed is asked by its runs until its sidecar is there.
 #[test]
 fn keys_are_found_while_their_sidecar_is_on_its_way() {
@@ -315,17 +352,26 @@ fn sidecars_made_on_a_thread_are_those_made_without() {
             ..Options::default()
         };
         let mut writer = Store::open(&log, options).unwrap();
+        let mut on_their_way = 0;
         for n in 0..600 {
             assert!(append(&mut writer, &lines(n..n + 1)).unwrap().accepted > 0);
+            on_their_way += u64::from(writer.ingest.as_ref().unwrap().shelf.is_sealing());
             if n % 50 == 49 {
                 let again = append(&mut writer, &lines(0..n)).unwrap();
                 assert_eq!((again.accepted, again.duplicates), (0, n + 1));
             }
         }
         writer.close().unwrap();
+        assert_eq!(on_their_way > 0, threads.get() > 1, "{on_their_way} calls met one");
         let store = Store::open(&log, Options::default()).unwrap();
         assert_eq!(store.verify_deep().unwrap().problems, []);
         let segments = store.info().unwrap().segments;
+        let active = segments.last().unwrap().first;
+        for file in std::fs::read_dir(log.join("keys")).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            let first: u64 = name.get(..20).and_then(|first| first.parse().ok()).expect(&name);
+            assert!(name.ends_with(".keys") || first >= active, "{name} is left over");
+        }
         let sealed = segments.iter().filter(|segment| segment.sealed);
         for segment in sealed.clone() {
             assert!(sidecar_path(&log, segment.first).exists(), "{}", segment.first);
