@@ -14,7 +14,9 @@ use super::logs::Logs;
 use super::out::{Out, say};
 use super::progress::Progress;
 use super::table::{Grid, count, counted};
-use crate::{Checked, Dataset, Error, ExportOptions, Exported, Problem};
+use crate::{
+    Checked, Dataset, Error, ExportOptions, Exported, Options, Partitions, Problem, Store,
+};
 
 /// Heads the options of a dataset.
 const LAKE: &str = "Options of Parquet exports";
@@ -212,7 +214,7 @@ fn failed(error: Error, dest: &Path) -> Result<Ending, Failure> {
         say::error(&format!("{} is damaged: {reason}", path.display()));
         say::help(
             "`ltvlog export --to DEST --check` lists all that is wrong there; the log has everything \
-             that a dataset has: export it again to another DEST",
+             that a dataset has: where that cannot be put back, export it again to another DEST",
         );
     } else {
         say::error(&error.in_full());
@@ -298,7 +300,10 @@ fn check(dataset: &Dataset, dest: &Path, out: &mut Out) -> Result<Ending, Failur
     if ok {
         return Ok(Ending::Done);
     }
-    say::help("the log has everything that a dataset has: export it again to another DEST");
+    say::help(
+        "the log has everything that a dataset has: export it again to another DEST, unless what is wrong \
+         can be put back as it was",
+    );
     Ok(Ending::Failed)
 }
 
@@ -346,8 +351,14 @@ fn tell(
     }
 }
 
-/// Refuses a dataset among the files of the log.
+/// Refuses a dataset among the files of the log, or where engines could not find it.
 fn refuse_inside(dest: &Path, log: &Path) -> Result<(), Failure> {
+    if dest.to_string_lossy().contains(['*', '?', '[']) {
+        let dest = dest.display();
+        return Err(Failure::Usage(format!(
+            "{dest} has a character that engines take for a pattern, `*`, `?` or `[`: name another"
+        )));
+    }
     if dest.to_string_lossy().contains("://") {
         return Ok(());
     }
@@ -360,9 +371,16 @@ fn refuse_inside(dest: &Path, log: &Path) -> Result<(), Failure> {
         let dest = dest.display();
         return Err(Failure::Usage(format!("{dest} leads through a directory that is not there")));
     }
-    if !there.starts_with(&log) {
-        return Ok(());
+    let (shown, log_shown) = (dest.display(), log.display());
+    if there.starts_with(&log) {
+        let reason = format!("{shown} lies in the log's directory, {log_shown}: name another");
+        return Err(Failure::Usage(reason));
     }
-    let (dest, log) = (dest.display(), log.display());
-    Err(Failure::Usage(format!("{dest} lies in the log's directory, {log}: name another")))
+    let options = Options::default();
+    let is_log = Store::open(dest, options.clone()).is_ok_and(|store| store.exists())
+        || Partitions::open(dest, &options).is_ok_and(|parts| parts.is_some());
+    match is_log {
+        true => Err(Failure::Usage(format!("there is a log in {shown}: name another directory"))),
+        false => Ok(()),
+    }
 }

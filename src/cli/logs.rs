@@ -6,6 +6,7 @@ use super::args::{NewLogArgs, Shared};
 use super::failure::Failure;
 use super::options;
 use super::out::say;
+use super::table::counted;
 use crate::{Customer, Error, Partition, Partitions, Question, Span, Store, Top};
 
 const AS_IS: NewLogArgs = NewLogArgs { currency: None, time_range: None };
@@ -47,7 +48,12 @@ impl Logs {
         };
         let [dir] = &*shared.log else {
             let stores = shared.log.iter().map(|dir| match Partitions::open(dir, &options)? {
-                Some(parts) => Err(of_one(dir, &parts)),
+                Some(parts) => Err(Failure::Other(format!(
+                    "the log in {} has {}, and stands beside others: name it alone, or each of its \
+                     partitions",
+                    dir.display(),
+                    counted(parts.count().get().into(), "partition")
+                ))),
                 None => existing(dir),
             });
             return Ok(Logs::Parts(Partitions::of(stores.collect::<Result<_, _>>()?)?));
@@ -119,9 +125,9 @@ pub(crate) fn one(shared: &Shared) -> Result<&Path, Failure> {
 /// A partitioned log was named where one log is meant.
 fn of_one(dir: &Path, parts: &Partitions) -> Failure {
     Failure::Other(format!(
-        "the log in {0} has {1} partitions, and one log is meant: name one of them, as in \
+        "the log in {0} has {1}, and one log is meant: name one of them, as in \
          --log {0}/partitions/00000",
         dir.display(),
-        parts.count()
+        counted(parts.count().get().into(), "partition")
     ))
 }

@@ -45,6 +45,8 @@ mod verify;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
+#[cfg(any(feature = "kafka", feature = "nats", feature = "remote"))]
+use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use self::args::{Cli, Command, NewLogArgs, Shared};
@@ -64,6 +66,8 @@ pub fn main() -> ExitCode {
 
 fn run(cli: &Cli, matches: &ArgMatches, out: &mut Out) -> Result<Ending, Failure> {
     export::fits(&cli.shared, &cli.command)?;
+    #[cfg(any(feature = "kafka", feature = "nats"))]
+    broker::fits(&cli.command, matches)?;
     let ending = match asked(cli, matches, out)? {
         Some(ending) => ending,
         None => done_here(cli, out)?,
@@ -73,6 +77,17 @@ fn run(cli: &Cli, matches: &ArgMatches, out: &mut Out) -> Result<Ending, Failure
         Ok(()) | Err(Failure::Closed) => Ok(ending),
         Err(failure) => Err(failure),
     }
+}
+
+/// Whether an option was written on the command line, before or after the command.
+#[cfg(any(feature = "kafka", feature = "nats", feature = "remote"))]
+fn is_given(matches: &ArgMatches, id: &str) -> bool {
+    let levels = [Some(matches), matches.subcommand().map(|(_, matches)| matches)];
+    levels.into_iter().flatten().any(|matches| {
+        // Not every command has every option.
+        matches.try_contains_id(id).is_ok()
+            && matches.value_source(id) == Some(ValueSource::CommandLine)
+    })
 }
 
 /// Asks a server, if one is meant.

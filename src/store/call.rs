@@ -82,8 +82,7 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Call::push`] and [`Call::reject`]; what stands behind the event that failed is not
-    /// taken in.
+    /// As [`Call::push`] and [`Call::reject`]; nothing behind the event that failed is taken in.
     pub fn push_block(&mut self, block: &EventBlock, source: u32) -> Result<(), Error> {
         self.push_some(block, 0..block.len(), source)
     }
@@ -280,8 +279,7 @@ impl<'a> Call<'a> {
         self.guarded(Call::end).inspect(|_| self.ingest.checkpoint_if_due())
     }
 
-    /// As [`Call::finish`], but leaves to [`Store::tend`](super::Store::tend) what can wait until
-    /// the receipt was handed over.
+    /// As [`Call::finish`], but what can wait is left to [`Store::tend`](super::Store::tend).
     pub(crate) fn acknowledge(mut self) -> Result<Receipt, Error> {
         self.settle()?;
         self.guarded(Call::end)
@@ -303,8 +301,7 @@ impl<'a> Call<'a> {
     /// As [`Call::push`].
     pub fn interrupt(mut self) -> Result<Receipt, Error> {
         if self.options.strict {
-            self.receipt = Receipt { end: self.ingest.log_end(), ..Receipt::default() };
-            return Ok(self.receipt);
+            return Ok(Receipt { end: self.ingest.log_end(), ..Receipt::default() });
         }
         self.guarded(Call::end).inspect(|_| self.ingest.checkpoint_if_due())
     }

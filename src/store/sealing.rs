@@ -1,8 +1,8 @@
 //! A sealed segment whose sidecar is on its way: made of runs, which are asked meanwhile.
 //!
 //! To put a few million entries together, and to write and sync them, takes some tenths of a second.
-//! Whoever waits for a receipt does not wait for that. A crash leaves a sealed segment without a
-//! sidecar, as one between the seal and a sidecar always did, and the log's next writer makes it.
+//! Whoever waits for a receipt does not wait for that. A crash meanwhile leaves a sealed segment
+//! without a sidecar, and the log's next writer reads its events and makes it.
 
 use super::aside::{Aside, Turn};
 use super::index::Entry;

@@ -13,7 +13,8 @@ use crate::planted::planted;
 /// The directory of the sidecars.
 pub(super) const KEYS: &str = "keys";
 
-/// So many sidecars that the disk refused are kept in memory, to be written again at the next seal.
+/// So many sidecars that the disk refused are kept in memory, to be written again when the
+/// next one is there.
 const REFUSED_MAX: usize = 2;
 
 /// The sidecars of sealed segments, oldest first.

@@ -1,4 +1,4 @@
-"""A NATS server that lets in who it knows, over TLS alone; one that stores nothing; and a disk that is full while a
+"""A NATS server that lets in who it knows, over TLS alone; others that take a password, or store nothing; and a disk that is full while a
 partition is read.
 
 The server trusts an operator, whose account the user's credentials are signed by, as `nsc` makes them.
@@ -192,6 +192,32 @@ def ends(command, input):
 def plain_part(subject):
     """A subject up to its first wildcard."""
     return subject.split("*")[0].split(">")[0]
+
+
+def by_address(product, server, lines, customer):
+    """What an address says of who asks is what the server is told."""
+    for secrets, address, wrong in (
+        (["--user", "shop", "--pass", "p@ss:/é"], "shop:p%40ss%3A%2F%C3%A9", "shop:s3cret"),
+        (["--auth", "t0ken"], "t0ken", "s3cret"),
+    ):
+        name = secrets[0].strip("-")
+        port, = free_ports(1)
+        command = [server, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", f"{product.dir}/{name}", *secrets]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            event = lines({"type": "CUSTOMER", "verb": "NEW", "key": customer})
+            at = lambda who: ["--nats", f"nats://{who}127.0.0.1:{port}", "--stream", "events", "--give-up", "5"]
+            publish = ["--partitions", "1", "--create", "--replicas", "1", "-"]
+            assert product.run("publish", *at(f"{address}@"), *publish, input=event)["published"] == 1
+            log = f"{product.dir}/log-{name}"
+            told = product.run("ingest", *at(f"{address}@"), "--partition", "0/1", "--log", log, "--until-caught-up")
+            assert told["accepted"] == 1, told
+            for who, why in ((f"{wrong}@", "the servers do not take these credentials"), ("", "USER:PASSWORD@HOST, says who asks")):
+                product.run("publish", *at(who), *publish, input=event, expect=1)
+                assert why in product.told and "s3cret" not in product.told, product.told
+        finally:
+            process.kill()
+            process.wait()
 
 
 def without_jetstream(product, server):

@@ -333,6 +333,8 @@ def wrong_usage(product):
         (["--nats", "nats://"], "it has no host"),
         (["--nats", "nats://h:4222,"], "it has no host"),
         (["--nats", "http://me:s3cret@h"], "invalid scheme"),
+        (["--nats", "nats://me:s3cret@h,nats://you:s3cret@h2"], "name different users"),
+        ([*nats, "--log", product.dir], "`publish` reads files, and no log"),
         ([*nats, "--monitor", "nonsense"], "is no address of a monitoring port"),
         ([*nats, "--give-up", str(2**64 - 1)], "--give-up"),
     )
@@ -405,6 +407,7 @@ def main():
         say(f"  {guarded.full_disk(alone, events, EVENTS)}")
         say("TLS and credentials")
         guarded.only_who_is_known(product, args.server, lines, customer_of(0))
+        guarded.by_address(product, args.server, lines, customer_of(0))
         guarded.without_jetstream(product, args.server)
         weaker_streams(Product(args.binary, cluster, dir, partitions=1, stream="weak"), cluster)
         wrong_usage(product)

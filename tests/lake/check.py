@@ -202,6 +202,10 @@ def refusals(lake):
     assert "which the log lost, or never had" in said, said
     assert "lies in the log's directory" in export(LOG / "lake", code=2)
     assert "a directory that is not there" in export(SCRATCH / "nowhere" / ".." / "log" / "lake", code=2)
+    assert "engines take for a pattern" in export(SCRATCH / "la*ke", code=2)
+    for log in (other, SCRATCH / "parts"):
+        assert f"there is a log in {log}" in export(log, code=2)
+        assert not (log / "dataset.json").exists()
     assert not (SCRATCH / "nowhere").exists() and not (LOG / "lake").exists()
     assert "at least 1" in ltvlog("export", "--log", LOG, "--to", lake, "--increment-events", 0, code=2)
     assert "there is no dataset in" in ltvlog("export", "--to", SCRATCH / "nowhere", "--check", code=1)
@@ -349,6 +353,16 @@ def documented(lake):
         assert f"`{name}`" in re.search(r"^`dataset.json` has .*$", text, re.M)[0], name
 
 
+def as_printed(lake):
+    """The questions of docs/lake.md in DuckDB's shell, word for word."""
+    block = re.search(r"```sql\n(SET VARIABLE lake = 'lake';.*?)```", (ROOT / "docs/lake.md").read_text(), re.S)[1]
+    shell = pathlib.Path(sys.executable).with_name("duckdb")
+    statements = block.replace("'lake'", f"'{lake}'", 1)
+    done = subprocess.run([shell, "-csv"], input=statements, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert answer("replay", "--log", LOG, "--format", "json")["digest"] in done.stdout, done.stdout
+
+
 def main():
     step(f"seed {SEED}: a log with odd values and updates")
     functions()
@@ -366,6 +380,7 @@ def main():
     assert same_answers(lake) == first["end"]
     private(lake)
     documented(lake)
+    as_printed(lake)
     step("an increment")
     before = {path: path.read_bytes() for path in lake.rglob("*.*") if path.is_file()}
     assert export(lake)["rows"] == 0

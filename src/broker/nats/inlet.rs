@@ -97,7 +97,7 @@ impl Inlet for NatsInlet {
         self.reading = None;
         let Some(info) = found(&self.context, &self.name, self.partition).await? else {
             self.looks += 1;
-            let text = format!("there is no stream {}", self.stream());
+            let text = format!("there is no stream {}: `publish --create` makes it", self.stream());
             return Err(match self.looks < LOOKS_MAX {
                 true => Trouble::Passing(text),
                 false => Trouble::Lasting(text),

@@ -1,5 +1,6 @@
 //! NATS JetStream: one stream for each partition, with one subject.
 
+mod asker;
 mod inlet;
 mod monitor;
 mod outlet;
@@ -18,6 +19,7 @@ use async_nats::jetstream::{Context, stream};
 use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions, ServerAddr};
 use tokio::runtime::Runtime;
 
+use self::asker::{Asker, asker};
 pub(crate) use self::inlet::NatsInlet;
 pub(crate) use self::monitor::{Syncing, ask, check_url};
 pub(crate) use self::outlet::NatsOutlet;
@@ -48,7 +50,7 @@ pub(crate) fn check_servers(servers: &str) -> Result<(), String> {
             without_secrets(server)
         ));
     }
-    Ok(())
+    asker(servers).map(|_| ())
 }
 
 fn each(servers: &str) -> impl Iterator<Item = &str> {
@@ -125,9 +127,11 @@ fn unconnected(place: &Place, error: &ConnectError) -> Trouble {
         return trouble;
     }
     let is_violation = matches!(error.kind(), ConnectErrorKind::AuthorizationViolation);
-    let hint = match (is_violation, &place.access.credentials) {
-        (true, None) => ": `--creds FILE` says who asks",
-        (true, Some(_)) => ": the servers do not take these credentials",
+    let is_told =
+        place.access.credentials.is_some() || matches!(asker(&place.servers), Ok(Some(_)));
+    let hint = match (is_violation, is_told) {
+        (true, false) => ": `--creds FILE`, or nats://USER:PASSWORD@HOST, says who asks",
+        (true, true) => ": the servers do not take these credentials",
         (false, _) => "",
     };
     Trouble::Lasting(format!("{}{hint}", trouble.text()))
@@ -142,9 +146,14 @@ async fn options(place: &Place) -> Result<ConnectOptions, Trouble> {
     }
     if let Some(path) = &place.access.credentials {
         let with = options.credentials(&read("credentials", path).await?);
-        options = with.map_err(|error| unusable("credentials", path, &error))?;
+        return with.map_err(|error| unusable("credentials", path, &error));
     }
-    Ok(options)
+    // The client itself passes over what an address says of it.
+    Ok(match asker(&place.servers).map_err(Trouble::Lasting)? {
+        Some(Asker::User { name, password }) => options.user_and_password(name, password),
+        Some(Asker::Token(token)) => options.token(token),
+        None => options,
+    })
 }
 
 async fn read(what: &str, path: &Path) -> Result<String, Trouble> {

@@ -11,11 +11,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, Subcommand, value_parser};
+use clap::{ArgGroup, ArgMatches, Args, Subcommand, value_parser};
 
-use super::args::{NewLogArgs, Shared};
+use super::args::{Command, NewLogArgs, Shared};
 use super::failure::{Ending, Failure};
 use super::interrupt::Interrupt;
+use super::is_given;
 use super::out::Out;
 use crate::Partition;
 use crate::broker::{Access, Place, Trouble};
@@ -183,6 +184,16 @@ pub(crate) struct IngestArgs {
     pub(crate) report: u64,
     #[command(flatten)]
     pub(crate) new: NewLogArgs,
+}
+
+/// Refuses a log that `publish` would pass over.
+pub(crate) fn fits(command: &Command, matches: &ArgMatches) -> Result<(), Failure> {
+    if matches!(command, Command::Broker(BrokerCommand::Publish(_))) && is_given(matches, "log") {
+        let reason = "`publish` reads files, and no log: `ltvlog export --log DIR | ltvlog publish …` sends \
+                      what a log has";
+        return Err(Failure::Usage(reason.to_owned()));
+    }
+    Ok(())
 }
 
 /// Runs the command.

@@ -8,13 +8,13 @@ use std::fs;
 use std::path::Path;
 
 use clap::ArgMatches;
-use clap::parser::ValueSource;
 
 use super::RemoteArgs;
 use super::address::Address;
 use crate::Error;
 use crate::cli::args::{Cli, Command};
 use crate::cli::failure::Failure;
+use crate::cli::is_given;
 use crate::cli::out::say;
 
 /// Options for whoever opens a log: their names to clap and to people.
@@ -116,16 +116,6 @@ fn why_not(cli: &Cli, matches: &ArgMatches) -> String {
     } else {
         "`top` of FILEs reads them here, and no log: leave out --server".to_owned()
     }
-}
-
-/// Whether an option was written on the command line, before or after the command.
-fn is_given(matches: &ArgMatches, id: &str) -> bool {
-    let levels = [Some(matches), matches.subcommand().map(|(_, matches)| matches)];
-    levels.into_iter().flatten().any(|matches| {
-        // Not every command has every option.
-        matches.try_contains_id(id).is_ok()
-            && matches.value_source(id) == Some(ValueSource::CommandLine)
-    })
 }
 
 /// What the server is shown, if anything: the file's content, or else the environment's.
