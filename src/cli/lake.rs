@@ -130,9 +130,11 @@ fn export(
     dest: &Path,
     out: &mut Out,
 ) -> Result<Ending, Failure> {
+    check_dest(dest)?;
     for log in &*shared.log {
         refuse_inside(dest, log)?;
     }
+    refuse_log(dest)?;
     let logs = Logs::each_as_is(shared)?;
     let interrupt = Interrupt::watch()?;
     let options = ExportOptions {
@@ -351,14 +353,35 @@ fn tell(
     }
 }
 
-/// Refuses a dataset among the files of the log, or where engines could not find it.
-fn refuse_inside(dest: &Path, log: &Path) -> Result<(), Failure> {
+/// Refuses a dataset where engines could not find it.
+fn check_dest(dest: &Path) -> Result<(), Failure> {
     if dest.to_string_lossy().contains(['*', '?', '[']) {
         let dest = dest.display();
         return Err(Failure::Usage(format!(
             "{dest} has a character that engines take for a pattern, `*`, `?` or `[`: name another"
         )));
     }
+    Ok(())
+}
+
+/// Refuses a dataset in the directory of a log, whatever else is wrong with that.
+fn refuse_log(dest: &Path) -> Result<(), Failure> {
+    if dest.to_string_lossy().contains("://") {
+        return Ok(());
+    }
+    let options = Options { allow_remote: true, ..Options::default() };
+    let is_of_log = |error| matches!(error, Error::Options { .. } | Error::Corrupt { .. });
+    let is_log = Store::open(dest, options.clone()).map_or_else(is_of_log, |log| log.exists())
+        || Partitions::open(dest, &options).map_or_else(is_of_log, |parts| parts.is_some());
+    if is_log {
+        let dest = dest.display();
+        return Err(Failure::Usage(format!("there is a log in {dest}: name another directory")));
+    }
+    Ok(())
+}
+
+/// Refuses a dataset among the files of the log.
+fn refuse_inside(dest: &Path, log: &Path) -> Result<(), Failure> {
     if dest.to_string_lossy().contains("://") {
         return Ok(());
     }
@@ -371,16 +394,9 @@ fn refuse_inside(dest: &Path, log: &Path) -> Result<(), Failure> {
         let dest = dest.display();
         return Err(Failure::Usage(format!("{dest} leads through a directory that is not there")));
     }
-    let (shown, log_shown) = (dest.display(), log.display());
-    if there.starts_with(&log) {
-        let reason = format!("{shown} lies in the log's directory, {log_shown}: name another");
-        return Err(Failure::Usage(reason));
+    if !there.starts_with(&log) {
+        return Ok(());
     }
-    let options = Options::default();
-    let is_log = Store::open(dest, options.clone()).is_ok_and(|store| store.exists())
-        || Partitions::open(dest, &options).is_ok_and(|parts| parts.is_some());
-    match is_log {
-        true => Err(Failure::Usage(format!("there is a log in {shown}: name another directory"))),
-        false => Ok(()),
-    }
+    let (dest, log) = (dest.display(), log.display());
+    Err(Failure::Usage(format!("{dest} lies in the log's directory, {log}: name another")))
 }

@@ -30,18 +30,13 @@ impl Partitions {
     ///
     /// # Errors
     ///
-    /// As [`Store::call`](crate::Store::call), and errors of `feed`.
+    /// As [`Store::call`](crate::Store::call) and [`Partitions::create`], and errors of `feed`.
     pub fn call<T, E: From<Error>>(
         &mut self,
         options: CallOptions<'_>,
         feed: impl FnOnce(PartitionedCall<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        if let (Some(new), Some((env, dir))) = (&self.unmade, &self.place)
-            && !options.strict
-        {
-            self.stores = place::create(env, dir, self.of, new)?;
-            self.unmade = None;
-        }
+        self.make(options.strict)?;
         if let (None, Some((env, dir))) = (&self.unmade, &self.place) {
             place::sync(env, dir)?;
         }
@@ -138,7 +133,8 @@ impl PartitionedCall<'_> {
     ///
     /// # Errors
     ///
-    /// As [`Call::finish`].
+    /// As [`Call::finish`]; from a strict call to partitions that were not there when it began, as
+    /// [`Partitions::create`], and [`Error::Options`] if somebody else has made them meanwhile.
     pub fn finish(mut self) -> Result<Receipt, Error> {
         if self.strict {
             self.calls.iter_mut().try_for_each(Call::settle)?;
@@ -153,11 +149,13 @@ impl PartitionedCall<'_> {
         together(self.calls.into_iter().map(Call::finish))
     }
 
-    /// Makes the partitions, if they are not there, before anything is written to them.
+    /// Makes the partitions, if they are not there, and locks those that something is to be written
+    /// to, before anything is.
     fn make(&mut self) -> Result<(), Error> {
         let (Some(options), Some((env, dir))) = (&*self.unmade, self.place) else { return Ok(()) };
         drop(place::create(env, dir, self.of, options)?);
         place::sync(env, dir)?;
+        self.calls.iter_mut().try_for_each(Call::get_ready)?;
         *self.unmade = None;
         Ok(())
     }

@@ -64,7 +64,8 @@ impl Partitions {
     ///
     /// # Errors
     ///
-    /// As [`Partitions::create`].
+    /// As [`Store::open`] of each partition; [`Error::Options`] if there is a log of another number of
+    /// partitions, or one that has none.
     pub fn plan(
         dir: impl AsRef<Path>,
         of: NonZeroU16,
@@ -84,6 +85,22 @@ impl Partitions {
             None => (place::planned(env, dir, of, options)?, Some(options.clone())),
         };
         Ok(Partitions { unmade, ..Partitions::of(stores)?.within(env, dir) })
+    }
+
+    /// Makes what was only planned, unless a strict call is to; or takes what somebody else made
+    /// meanwhile.
+    fn make(&mut self, is_strict: bool) -> Result<(), Error> {
+        let (Some(options), Some((env, dir))) = (&self.unmade, &self.place) else { return Ok(()) };
+        let made = match is_strict {
+            true => place::there(env, dir, self.of, options)?,
+            false => Some(place::create(env, dir, self.of, options)?),
+        };
+        let Some(made) = made.map(Partitions::of).transpose()? else { return Ok(()) };
+        if made.rules() != self.rules() {
+            return Err(place::made_meanwhile(dir));
+        }
+        (self.stores, self.unmade) = (made.stores, None);
+        Ok(())
     }
 
     fn create_in(

@@ -149,6 +149,16 @@ pub(super) fn create(
     stores.ok_or(Error::Missing { path: made_in })
 }
 
+/// Somebody else made them, for other events than those that were to be read.
+pub(super) fn made_meanwhile(dir: &Path) -> Error {
+    let reason = format!(
+        "another process made the log in {} meanwhile, with another currency or time range, and nothing \
+         was written: repeat the command",
+        dir.display()
+    );
+    Error::Options { reason }
+}
+
 /// All partitions of a log that is not there yet.
 pub(super) fn planned(
     env: &Env,

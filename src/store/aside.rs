@@ -15,7 +15,7 @@ const LOOKS: u32 = 3;
 /// When work is done that need not be done at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// By whoever has it to do.
+    /// When it is looked at first.
     Now,
     /// At a later look: in a world without threads.
     Later,

@@ -22,18 +22,18 @@ const MARK_BYTES_MAX: usize = 255;
 /// dropped unfinished leaves out what was not committed yet.
 pub struct Call<'a> {
     pub(super) ingest: &'a mut Ingest,
-    rules: Rules,
+    pub(super) rules: Rules,
     options: CallOptions<'a>,
     sync: Sync,
     /// Where the log is made that there was not when a strict call began.
-    unmade: Option<Place<'a>>,
+    pub(super) unmade: Option<Place<'a>>,
     pub(super) held: Held,
     /// Marks that wait until nothing is held: a crash would lose what they say has been read.
     marks: BTreeMap<Vec<u8>, Vec<u8>>,
-    receipt: Receipt,
+    pub(super) receipt: Receipt,
     synced_end: u64,
     /// Events and time since the hold window began.
-    window_events: u64,
+    pub(super) window_events: u64,
     window_began_us: i64,
     /// What failed: from then on nobody knows what the call has taken in.
     failed: Option<String>,
@@ -194,11 +194,6 @@ impl<'a> Call<'a> {
     /// How many events were rejected so far.
     pub fn rejected(&self) -> u64 {
         self.receipt.rejected()
-    }
-
-    /// How many events were accepted so far.
-    pub(crate) fn accepted(&self) -> u64 {
-        self.receipt.accepted
     }
 
     /// How many events are held now, until their customer or order comes or their window ends.
@@ -375,14 +370,7 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
-    /// Counts events that went to other partitions, and ends the hold window if it is over: where
-    /// nothing comes, nothing else asks.
-    pub(crate) fn pass(&mut self, events: usize) -> Result<(), Error> {
-        self.window_events += events as u64;
-        self.guarded(Call::end_window_if_due)
-    }
-
-    fn end_window_if_due(&mut self) -> Result<(), Error> {
+    pub(super) fn end_window_if_due(&mut self) -> Result<(), Error> {
         if self.window_is_over() {
             self.try_held_again()?;
             self.sync_what_is_there()?;

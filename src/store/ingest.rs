@@ -342,7 +342,8 @@ impl Store {
         ingest.tend()?;
         let dir = self.dir.as_ref().filter(|_| is_made_later);
         let (partition, exists) = (self.partition, &mut self.exists);
-        let unmade = dir.map(|dir| Place { dir, options: of_store, partition, exists });
+        let unmade =
+            dir.map(|dir| Place { dir, options: of_store, partition, exists, ready: None });
         Ok(Call::begin(ingest, rules, options, of_store.sync, unmade))
     }
 
@@ -389,7 +390,7 @@ impl Store {
     pub(super) fn open_ingest(&mut self) -> Result<Ingest, Error> {
         let dir = self.dir.as_ref().expect("a scratch store has its ingest from the start");
         let (options, partition) = (&self.options, self.partition);
-        let mut place = Place { dir, options, partition, exists: &mut self.exists };
+        let mut place = Place { dir, options, partition, exists: &mut self.exists, ready: None };
         place.open(&self.env, &self.rules)
     }
 }

@@ -16,6 +16,7 @@ mod deep;
 mod entries;
 mod evidence;
 mod explain;
+mod fellows;
 mod files;
 mod filter;
 mod fold;

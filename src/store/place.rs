@@ -5,6 +5,7 @@ use std::path::Path;
 use super::ingest::Ingest;
 use super::rules::{agreed_partition, agreed_rules};
 use super::sidecars::check_sealed;
+use super::stage::Stage;
 use super::types::Options;
 use super::{READERS, backup, evidence};
 use crate::event::Rules;
@@ -18,6 +19,8 @@ pub(super) struct Place<'a> {
     pub(super) partition: Partition,
     /// Set once there is one.
     pub(super) exists: &'a mut bool,
+    /// The log, opened before anything is written to it.
+    pub(super) ready: Option<Ingest>,
 }
 
 impl Place<'_> {
@@ -67,15 +70,29 @@ impl Place<'_> {
         among.refuse(self.dir)
     }
 
+    /// Opens the log, which is there by now, for what was staged before it was.
+    pub(super) fn get_ready(&mut self, ingest: &Ingest, rules: &Rules) -> Result<(), Error> {
+        *self.exists = true;
+        if staged(ingest).is_some() {
+            self.ready = Some(self.open_empty(&ingest.env, rules)?);
+        }
+        Ok(())
+    }
+
+    /// Opens a log that has no events, creating it if there is none: what was staged was never held
+    /// against events that are there.
+    fn open_empty(&mut self, env: &Env, rules: &Rules) -> Result<Ingest, Error> {
+        let made = self.open(env, rules)?;
+        if made.log_end() > 0 { Err(made_meanwhile(self.dir)) } else { Ok(made) }
+    }
+
     /// Makes the log for what was staged before there was one. Nothing staged makes none.
     pub(super) fn make(mut self, ingest: &mut Ingest, rules: &Rules) -> Result<(), Error> {
-        let staged = ingest.shelf.stage.as_ref().filter(|stage| !stage.batches().is_empty());
-        let Some(stage) = staged else { return Ok(()) };
-        let mut made = self.open(&ingest.env, rules)?;
-        if made.log_end() > 0 {
-            // What was staged was never held against the events that are there.
-            return Err(made_meanwhile(self.dir));
-        }
+        let Some(stage) = staged(ingest) else { return Ok(()) };
+        let mut made = match self.ready.take() {
+            Some(ready) => ready,
+            None => self.open_empty(&ingest.env, rules)?,
+        };
         let seed = made.shelf.take_over(stage)?;
         made.admit_from_the_end(seed);
         // The call is still under way, and what follows may fail.
@@ -83,6 +100,11 @@ impl Place<'_> {
         *ingest = made;
         Ok(())
     }
+}
+
+/// What there is to be written to a log that was not there, if anything.
+fn staged(ingest: &Ingest) -> Option<&Stage> {
+    ingest.shelf.stage.as_ref().filter(|stage| !stage.batches().is_empty())
 }
 
 fn made_meanwhile(dir: &Path) -> Error {

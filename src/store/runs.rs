@@ -33,6 +33,8 @@ pub(super) struct Runs {
     list: Vec<Sidecar>,
     /// Those of them that are being put together.
     merging: Option<Merging>,
+    /// Runs whose files stay, since what they were put together to is in memory alone.
+    kept: Vec<Cover>,
     /// Files of runs that are of no use any more.
     stale: Vec<PathBuf>,
 }
@@ -46,7 +48,8 @@ struct Merging {
 impl Runs {
     /// None, of a segment that begins at `first`.
     pub(super) fn none(env: Env, dir: PathBuf, seed: u64, first: u64) -> Runs {
-        Runs { env, dir, seed, first, list: Vec::new(), merging: None, stale: Vec::new() }
+        let (list, kept, stale) = (Vec::new(), Vec::new(), Vec::new());
+        Runs { env, dir, seed, first, list, merging: None, kept, stale }
     }
 
     /// Those that are there and fit the segment that begins at `first`, the last of the view.
@@ -159,7 +162,8 @@ impl Runs {
     /// Removes the files, once the segment's sidecar is there.
     pub(super) fn remove(mut self) {
         let merged = self.merging.take().map(|merging| merging.cover);
-        let covers = self.list.iter().map(Sidecar::cover).chain(merged);
+        let kept = std::mem::take(&mut self.kept);
+        let covers = self.list.iter().map(Sidecar::cover).chain(merged).chain(kept);
         let paths: Vec<PathBuf> = covers.map(|cover| self.path(&cover)).collect();
         self.stale.extend(paths);
         self.remove_stale();
@@ -190,20 +194,11 @@ impl Runs {
         let (cover, made) = (merging.cover, merging.made.take());
         self.merging = None;
         let Ok((run, written)) = made else { return };
-        let is_part =
-            |run: &Sidecar| cover.first <= run.cover().first && run.cover().end <= cover.end;
-        let old: Vec<PathBuf> = self
-            .list
-            .iter()
-            .filter(|run| is_part(run))
-            .map(|run| self.path(&run.cover()))
-            .collect();
-        self.list.retain(|run| !is_part(run));
+        let is_part = |run: &mut Sidecar| is_within(&run.cover(), &cover);
+        self.kept.extend(self.list.extract_if(.., is_part).map(|run| run.cover()));
         let at = self.list.partition_point(|run| run.cover().first < cover.first);
         self.list.insert(at, run);
-        // Else what the files have is nowhere but in memory.
         if written {
-            self.stale.extend(old);
             self.written(&cover);
         }
     }
@@ -221,6 +216,9 @@ impl Runs {
 
     /// Removes what is of no use any more, now that this run is on the disk.
     fn written(&mut self, cover: &Cover) {
+        let old: Vec<Cover> = self.kept.extract_if(.., |old| is_within(old, cover)).collect();
+        let old: Vec<PathBuf> = old.iter().map(|old| self.path(old)).collect();
+        self.stale.extend(old);
         // One that did not fit may have had this name.
         let path = self.path(cover);
         self.stale.retain(|stale| *stale != path);
@@ -281,6 +279,10 @@ fn read(
     }
     let again = entries_of(view, cover.log_id, cover.first..cover.end)?;
     in_memory(cover, again)?.entries(first, out).map_err(unreadable)
+}
+
+fn is_within(part: &Cover, whole: &Cover) -> bool {
+    whole.first <= part.first && part.end <= whole.end
 }
 
 /// Which runs are to be put together, if any: the newest that follow each other and are of like size.

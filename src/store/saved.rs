@@ -68,7 +68,7 @@ impl SavedKeys {
     }
 
     /// Makes the sidecar of the segment that was just sealed, of its runs and of the entries from
-    /// the end on; on a thread of its own, if it is that one's turn.
+    /// the end on; when `turn` says.
     pub(super) fn seal(
         &mut self,
         segment: SegmentInfo,

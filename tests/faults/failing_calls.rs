@@ -117,16 +117,18 @@ fn fail(scene: &Scene, call: &Call, fault: Fault) -> Met {
     // What is read between the last event's acknowledgement and the receipt is for a checkpoint.
     let is_end = |line: &String| is_told(line) && line.contains("synced_end");
     let all_told = lines.iter().rposition(is_end).filter(|_| scene.name == CHECKPOINTED);
+    let first_told = lines.iter().position(is_told).filter(|_| scene.name == ASIDE);
     let is_fatal = |(at, line): &(usize, &String)| {
         let for_checkpoint = all_told.is_some_and(|told| *at > told) && is_read(name, line);
-        // Between calls, and beside them, what is read is for keys and checkpoints, or to be packed.
         let of_thread = (0..lines.len()).filter(|other| threads[*other] == threads[*at]);
         let (before, since): (Vec<_>, Vec<_>) = of_thread.partition(|other| other < at);
         let call_at = |at: &usize| &lines[*at];
         let since: Vec<_> = since.iter().map(call_at).collect();
         let has_other_way = is_tried_again(&since);
-        let is_packing = is_to_pack(before.iter().rev().take(2).map(call_at), &since);
-        let for_derived = scene.name == ASIDE && (is_read(name, line) || is_packing);
+        // Once something was told, what is read is for keys and checkpoints, or to be packed.
+        let for_derived = first_told.is_some_and(|told| *at > told)
+            && (is_read(name, line)
+                || is_to_pack(before.iter().rev().take(2).map(call_at), &since));
         is_injected(line)
             && !for_checkpoint
             && !for_derived
@@ -171,9 +173,13 @@ fn is_tolerable(fault: Fault, line: &str) -> bool {
 
 /// Whether the first of these calls, which came after the others, was to put a segment in place of one
 /// of more batches: what that wrote is removed if it fails, and both are the same events.
-fn is_to_pack<'a>(before: impl Iterator<Item = &'a String>, since: &[&String]) -> bool {
-    let is_put = |line: &&String| line.starts_with("rename(") && line.contains(".seg.tmp");
-    since.iter().take(2).any(|line| line.contains(".seg.tmp")) || before.filter(is_put).count() > 0
+fn is_to_pack<'a>(mut before: impl Iterator<Item = &'a String>, since: &[&String]) -> bool {
+    let is_of = |call: &str, line: &String| line.starts_with(call) && line.contains(".seg.tmp");
+    let [failed, ..] = since else { return false };
+    let is_sync = failed.starts_with("fsync(") && failed.contains("/log/segments>");
+    let is_given_up = since.get(1).is_some_and(|line| is_of("unlink(", line));
+    failed.contains(".seg.tmp")
+        || (is_sync && (is_given_up || before.any(|line| is_of("rename(", line))))
 }
 
 /// Whether the first of these calls was to reserve room, and less is asked for after it: the size

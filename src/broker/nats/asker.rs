@@ -27,6 +27,9 @@ pub(super) fn asker(servers: &str) -> Result<Option<Asker>, String> {
 }
 
 fn of_one(server: &str) -> Result<Option<Asker>, String> {
+    if server.rsplit_once('@').is_some_and(|(who, _)| who.ends_with(':')) {
+        return Err("the address of a NATS server has a user and an empty password".to_owned());
+    }
     let Ok(address) = server.parse::<ServerAddr>() else { return Ok(None) };
     let plain = |text: &str| {
         let decoded = percent_decode_str(text).decode_utf8();
@@ -67,7 +70,9 @@ mod tests {
 
     #[test]
     fn who_asks_is_one_and_can_be_read() {
-        for servers in ["nats://a:b@h,nats://a:c@h", "a@h,b@h", "nats://:p@h", "nats://a:%ff@h"] {
+        for servers in
+            ["nats://a:b@h,nats://a:c@h", "a@h,b@h", "nats://:p@h", "nats://a:@h", "nats://a:%ff@h"]
+        {
             let told = asker(servers).expect_err(servers);
             assert!(!told.contains('@') && told.contains("NATS"), "{told}");
         }

@@ -87,8 +87,8 @@ fn a_power_cut_anywhere_leaves_all_partitions_or_none() {
 
 #[test]
 fn any_failing_call_is_an_error_and_the_next_completes_it() {
-    let mut failed = 0;
     for strict in [false, true] {
+        let mut failed = 0;
         let (expected, changes) = whole(strict);
         for (at, fault) in (0..changes).flat_map(|at| FAULTS.map(|fault| (at, fault))) {
             for for_ever in [false, true] {
@@ -106,8 +106,8 @@ fn any_failing_call_is_an_error_and_the_next_completes_it() {
             }
         }
         assert!(failed > changes, "{failed}");
+        println!("{failed} failed calls while partitions were made and written");
     }
-    println!("{failed} failed calls while partitions were made and written");
 }
 
 /// What a command left that was cut short before it had all partitions is gone on with, or told of.

@@ -10,10 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::event::{Flow, Reason};
+use crate::event::{Event, Flow, Reason};
 use crate::log::{Disk, SimDisk};
 use crate::store::trial::env;
-use crate::store::{CallOptions, Receipt};
+use crate::store::{CallOptions, Origin, Receipt};
 use crate::{Digest, Partition, TimeFrame, WeekStart, read_blocks};
 
 const DIR: &str = "/log";
@@ -40,8 +40,22 @@ fn one(disk: &SimDisk) -> Store {
 
 /// Gives lines of JSON as one call to all partitions.
 fn append(partitions: &mut Partitions, lines: &[String], strict: bool) -> Result<Receipt, Error> {
+    acknowledged(partitions, lines, strict, &mut Vec::new())
+}
+
+/// The same, with all that is said to be synced.
+fn acknowledged(
+    partitions: &mut Partitions,
+    lines: &[String],
+    strict: bool,
+    synced: &mut Vec<u64>,
+) -> Result<Receipt, Error> {
     let (rules, text) = (partitions.rules().clone(), lines.join("\n"));
-    let options = CallOptions { strict, ..CallOptions::default() };
+    let mut on_synced = |end| {
+        synced.push(end);
+        Ok(())
+    };
+    let options = CallOptions { strict, on_synced: Some(&mut on_synced), ..CallOptions::default() };
     partitions.call(options, |mut call| {
         let one = NonZeroUsize::MIN.get();
         let read = read_blocks(&mut text.as_bytes(), &rules, one, &mut |block| {

@@ -118,14 +118,80 @@ fn a_strict_call_that_writes_nothing_makes_no_partitions() {
     assert!(!disk.list(Path::new(DIR)).unwrap_or_default().contains(&"partitions".to_owned()));
 
     // One call after another, and whoever planned the same meanwhile.
-    let (mut parts, mut late) = (plan(), plan());
+    let mut parts = plan();
     assert_eq!(append(&mut parts, std::slice::from_ref(&good), true).unwrap().accepted, 1);
+    assert_eq!((parts.end().unwrap(), parts.top(3, &Question::default()).unwrap().end), (1, 1));
     assert_eq!(opened(&disk).unwrap().end().unwrap(), 1);
     let more: Vec<String> = (0..9).map(|number| customer(&number.to_string())).collect();
     assert_eq!(append(&mut parts, &more, true).unwrap().accepted, 9);
     parts.close().unwrap();
-    let again = append(&mut late, &[vec![good], more].concat(), true).unwrap();
+    let again = append(&mut plan(), &[vec![good], more].concat(), true).unwrap();
     assert_eq!((again.accepted, again.duplicates, again.end), (0, 10, 10));
+}
+
+/// What somebody else does between the plan and the call, or while a strict call takes events in.
+#[test]
+fn partitions_that_another_made_meanwhile_get_all_events_or_none() {
+    let customers: Vec<String> = (0..9)
+        .map(|n| {
+            format!(
+                r#"{{"type":"CUSTOMER","verb":"NEW","key":"{n}","event_time":"2017-01-01T00:00:00Z"}}"#
+            )
+        })
+        .collect();
+    let plan = |disk: &SimDisk, currency: &[u8; 3]| {
+        let options = Options { currency: Some(*currency), ..Options::default() };
+        Partitions::plan_in(&sim(disk), Path::new(DIR), count(3), &options).unwrap()
+    };
+    for strict in [false, true] {
+        let disk = SimDisk::default();
+        let mut late =
+            Partitions::plan_in(&sim(&disk), Path::new(DIR), count(3), &Options::default())
+                .unwrap();
+        append(&mut plan(&disk, b"EUR"), &customers[..1], false).unwrap();
+        let told = refused(append(&mut late, &customers, strict));
+        assert!(told.contains("another currency or time range"), "{told}");
+        assert_eq!(opened(&disk).unwrap().end().unwrap(), 1);
+
+        // The same rules, and one of the events.
+        let disk = SimDisk::default();
+        let mut late = plan(&disk, b"USD");
+        append(&mut plan(&disk, b"USD"), &customers[..1], false).unwrap();
+        let mut synced = Vec::new();
+        let receipt = acknowledged(&mut late, &customers, strict, &mut synced).unwrap();
+        assert_eq!((receipt.accepted, receipt.duplicates, receipt.end), (8, 1, 9));
+        assert_eq!((synced.last(), late.end().unwrap()), (Some(&9), 9));
+    }
+    // While a strict call is under way nobody is kept out; then it writes all of its events or none.
+    for (others, is_held) in
+        [(&customers[..0], false), (&customers[..1], false), (&customers[..1], true)]
+    {
+        let disk = SimDisk::default();
+        let (mut late, mut held) = (plan(&disk, b"USD"), None);
+        let rules = late.rules().clone();
+        let options = CallOptions { strict: true, ..CallOptions::default() };
+        let done = late.call(options, |mut call| {
+            for (line, text) in (1..).zip(&customers) {
+                let event = Event::from_json(text.as_bytes(), &rules).unwrap();
+                call.push(&event, text.as_bytes(), Origin { source: 0, line })?;
+            }
+            let mut other = plan(&disk, b"USD");
+            append(&mut other, others, false)?;
+            held = Some(other).filter(|_| is_held);
+            call.finish()
+        });
+        drop(held);
+        let there = opened(&disk).unwrap().end().unwrap();
+        match done {
+            Ok(receipt) => assert_eq!((others.len(), receipt.accepted, there), (0, 9, 9)),
+            Err(Error::Options { reason }) => {
+                assert!(reason.contains("meanwhile, and nothing was written"), "{reason}");
+                assert_eq!((others.len(), is_held, there), (1, false, 1));
+            }
+            Err(Error::Locked { .. }) => assert_eq!((is_held, there), (true, 1)),
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 #[test]

@@ -71,6 +71,39 @@ fn of_one_writer_too_their_number_stays_small() {
     assert_eq!(read_again(&disk), 0);
 }
 
+/// Where the disk refuses what runs are put together to, their files stay until the segment is sealed.
+#[test]
+fn runs_stay_on_the_disk_until_what_they_become_is_there() {
+    let disk = SimDisk::default();
+    let mut writer = store(&disk, 2 << 10);
+    append(&mut writer, &[customer(0)]).unwrap();
+    // What is no file, and not empty, is not replaced.
+    let refused = Path::new(DIR).join(format!("keys/{:020}-{:020}.run", 0, 8));
+    for dir in [&Path::new(DIR).join("keys"), &refused, &refused.join("sub")] {
+        disk.make_dir(dir).ok();
+    }
+    let active = |store: &Store| store.info().unwrap().segments.last().unwrap().first;
+    let (mut n, mut kept) = (0, 0);
+    while active(&writer) == 0 {
+        assert_eq!(append(&mut writer, &[visit(n, 0)]).unwrap().accepted, 1);
+        let files = disk.files();
+        if active(&writer) == 0 {
+            assert!(read_again(&disk) <= 2, "{n}");
+            kept = runs(&files).len();
+        }
+        n += 1;
+    }
+    assert!(n > 12 && kept > 8, "{kept} runs after {n} calls");
+    let all: Vec<String> = (0..n).map(|n| visit(n, 0)).collect();
+    assert_eq!(append(&mut writer, &all).unwrap().duplicates, n);
+    writer.close().unwrap();
+    let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+    let first = active(&store(&disk, 2 << 10));
+    for run in runs(&disk.files()).iter().map(name) {
+        assert!(run[..20].parse::<u64>().unwrap() >= first, "{run} is of no use");
+    }
+}
+
 #[test]
 fn a_damaged_run_is_written_anew_once_it_is_asked() {
     let disk = SimDisk::default();
