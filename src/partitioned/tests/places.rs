@@ -117,7 +117,7 @@ fn a_strict_call_that_writes_nothing_makes_no_partitions() {
     assert_eq!(disk.files().len(), 0);
     assert!(!disk.list(Path::new(DIR)).unwrap_or_default().contains(&"partitions".to_owned()));
 
-    // One call after another, and whoever planned the same meanwhile.
+    // One call after another.
     let mut parts = plan();
     assert_eq!(append(&mut parts, std::slice::from_ref(&good), true).unwrap().accepted, 1);
     assert_eq!((parts.end().unwrap(), parts.top(3, &Question::default()).unwrap().end), (1, 1));
