@@ -1,12 +1,13 @@
 //! `export --to`: a log into a dataset of Parquet files, and a look at every byte of one.
 
 use std::num::{NonZeroU16, NonZeroU64};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 
 use super::args::{Format, Shared};
+use super::dest;
 use super::export::FormatArg;
 use super::failure::{Ending, Failure};
 use super::interrupt::Interrupt;
@@ -14,9 +15,7 @@ use super::logs::Logs;
 use super::out::{Out, say};
 use super::progress::Progress;
 use super::table::{Grid, count, counted};
-use crate::{
-    Checked, Dataset, Error, ExportOptions, Exported, Options, Partitions, Problem, Store,
-};
+use crate::{Checked, Dataset, Error, ExportOptions, Exported, Problem};
 
 /// Heads the options of a dataset.
 const LAKE: &str = "Options of Parquet exports";
@@ -130,11 +129,7 @@ fn export(
     dest: &Path,
     out: &mut Out,
 ) -> Result<Ending, Failure> {
-    check_dest(dest)?;
-    for log in &*shared.log {
-        refuse_inside(dest, log)?;
-    }
-    refuse_log(dest)?;
+    dest::check(dest, &shared.log)?;
     let logs = Logs::each_as_is(shared)?;
     let interrupt = Interrupt::watch()?;
     let options = ExportOptions {
@@ -351,52 +346,4 @@ fn tell(
             out.text(&grid.text())
         }
     }
-}
-
-/// Refuses a dataset where engines could not find it.
-fn check_dest(dest: &Path) -> Result<(), Failure> {
-    if dest.to_string_lossy().contains(['*', '?', '[']) {
-        let dest = dest.display();
-        return Err(Failure::Usage(format!(
-            "{dest} has a character that engines take for a pattern, `*`, `?` or `[`: name another"
-        )));
-    }
-    Ok(())
-}
-
-/// Refuses a dataset in the directory of a log, whatever else is wrong with that.
-fn refuse_log(dest: &Path) -> Result<(), Failure> {
-    if dest.to_string_lossy().contains("://") {
-        return Ok(());
-    }
-    let options = Options { allow_remote: true, ..Options::default() };
-    let is_of_log = |error| matches!(error, Error::Options { .. } | Error::Corrupt { .. });
-    let is_log = Store::open(dest, options.clone()).map_or_else(is_of_log, |log| log.exists())
-        || Partitions::open(dest, &options).map_or_else(is_of_log, |parts| parts.is_some());
-    if is_log {
-        let dest = dest.display();
-        return Err(Failure::Usage(format!("there is a log in {dest}: name another directory")));
-    }
-    Ok(())
-}
-
-/// Refuses a dataset among the files of the log.
-fn refuse_inside(dest: &Path, log: &Path) -> Result<(), Failure> {
-    if dest.to_string_lossy().contains("://") {
-        return Ok(());
-    }
-    let there = dest.ancestors().find_map(|dir| {
-        let known = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-        Some((known.canonicalize().ok()?, dest.strip_prefix(dir).ok()?))
-    });
-    let (Some((there, new)), Ok(log)) = (there, log.canonicalize()) else { return Ok(()) };
-    if new.components().any(|part| part == Component::ParentDir) {
-        let dest = dest.display();
-        return Err(Failure::Usage(format!("{dest} leads through a directory that is not there")));
-    }
-    if !there.starts_with(&log) {
-        return Ok(());
-    }
-    let (dest, log) = (dest.display(), log.display());
-    Err(Failure::Usage(format!("{dest} lies in the log's directory, {log}: name another")))
 }

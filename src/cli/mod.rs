@@ -10,6 +10,8 @@ mod backup;
 mod broker;
 mod csv;
 mod customers;
+#[cfg(feature = "parquet")]
+mod dest;
 mod dump;
 mod export;
 mod failure;
