@@ -368,7 +368,8 @@ def gone_for_good(product, cluster, events):
     stop(patient, 130)
     stopped = time.monotonic() - began
     say(f"  given up after {gave_up:.1f} s, ended {stopped:.1f} s after a signal")
-    assert 3 <= gave_up < 8 and stopped < 5, (gave_up, stopped)
+    # The last acknowledgement came before the last server was gone.
+    assert 2 <= gave_up < 8 and stopped < 5, (gave_up, stopped)
 
 
 def main():
