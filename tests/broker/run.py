@@ -359,8 +359,8 @@ def gone_for_good(product, cluster, events):
             ended.append(product.begin([*command, *more, events], out, said))
     time.sleep(1)
     assert all(one.poll() is None for one in ended), "publishing ended before the servers were killed"
-    cluster.kill()
     patient, began = ended.pop(), time.monotonic()
+    cluster.kill()
     assert ended.pop().wait(15) == 1, "a publisher that was to give up"
     gave_up = time.monotonic() - began
     assert patient.poll() is None, "a publisher that was to wait"
@@ -368,8 +368,8 @@ def gone_for_good(product, cluster, events):
     stop(patient, 130)
     stopped = time.monotonic() - began
     say(f"  given up after {gave_up:.1f} s, ended {stopped:.1f} s after a signal")
-    # The last acknowledgement came before the last server was gone.
-    assert 2 <= gave_up < 8 and stopped < 5, (gave_up, stopped)
+    # Counted from the last acknowledgement, which may have come a little before.
+    assert 2.5 <= gave_up < 8 and stopped < 5, (gave_up, stopped)
 
 
 def main():
